@@ -1,0 +1,1 @@
+//! The socket: sessions, requests, answers, subscriptions.

@@ -1,0 +1,65 @@
+//! What crosses between the real-time side and the daemon side: `Copy` values of fixed size in bounded
+//! queues, one file a queue, each saying who writes and who reads. No behaviour of either side lives
+//! here.
+//!
+//! | queue | writer | reader | full means |
+//! |---|---|---|---|
+//! | [`piece_queue`] | planner | real-time thread | no credit: the planner waits its turn |
+//! | [`command_queue`] | daemon | real-time thread | the request is answered "busy" |
+//! | [`event_queue`] | real-time thread | telemetry | the event is counted as dropped |
+//! | [`sample_ring`] | real-time thread | telemetry | the sample is counted as dropped |
+
+pub mod command_queue;
+pub mod event_queue;
+pub mod phase_table;
+pub mod piece_queue;
+pub mod sample_ring;
+
+/// The real-time thread's ends of all queues.
+#[derive(Debug)]
+pub struct RealtimeEnd {
+    /// Pieces of the running job, in order.
+    pub pieces: piece_queue::PieceReader,
+    /// Commands, in order.
+    pub commands: command_queue::CommandReader,
+    /// Events to the daemon.
+    pub events: event_queue::EventWriter,
+    /// One sample a cycle to the daemon.
+    pub samples: sample_ring::SampleWriter,
+}
+
+/// The daemon's ends of all queues.
+#[derive(Debug)]
+pub struct DaemonEnd {
+    /// Pieces of the running job, in order.
+    pub pieces: piece_queue::PieceWriter,
+    /// Commands, in order.
+    pub commands: command_queue::CommandWriter,
+    /// Events from the cycle.
+    pub events: event_queue::EventReader,
+    /// One sample a cycle.
+    pub samples: sample_ring::SampleReader,
+}
+
+/// Makes all queues at once. Called once, before the real-time thread starts.
+#[must_use]
+pub fn boundary() -> (RealtimeEnd, DaemonEnd) {
+    let (piece_writer, piece_reader) = piece_queue::piece_queue();
+    let (command_writer, command_reader) = command_queue::command_queue();
+    let (event_writer, event_reader) = event_queue::event_queue();
+    let (sample_writer, sample_reader) = sample_ring::sample_ring();
+    (
+        RealtimeEnd {
+            pieces: piece_reader,
+            commands: command_reader,
+            events: event_writer,
+            samples: sample_writer,
+        },
+        DaemonEnd {
+            pieces: piece_writer,
+            commands: command_writer,
+            events: event_reader,
+            samples: sample_reader,
+        },
+    )
+}

@@ -1,0 +1,1 @@
+//! One file a subcommand; `run` assembles the daemon, the only place that knows all.

@@ -1,0 +1,195 @@
+//! Description of a SubDevice: identity, process data objects, kind. Shared vocabulary of the
+//! controller and the simulated segment; no behaviour.
+
+/// Largest number of SubDevices on a segment.
+pub const MAX_SUBDEVICES: usize = 32;
+/// Largest number of entries in one direction of a device's process data.
+pub const MAX_PDO_ENTRIES: usize = 16;
+
+/// What the SII says a SubDevice is (ETG.1000.6, SII words 8 to 15).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// Vendor id.
+    pub vendor: u32,
+    /// Product code.
+    pub product: u32,
+    /// Revision number.
+    pub revision: u32,
+    /// Serial number; zero: any.
+    pub serial: u32,
+}
+
+/// One object entry in the process data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct PdoEntry {
+    /// Object index; zero: padding.
+    pub index: u16,
+    /// Subindex.
+    pub subindex: u8,
+    /// Length in bits.
+    pub bits: u8,
+}
+
+impl PdoEntry {
+    /// The entry as it is written to a mapping object (CiA 301, 0x1600): index, subindex, length.
+    #[must_use]
+    pub const fn mapping_value(self) -> u32 {
+        (self.index as u32) << 16 | (self.subindex as u32) << 8 | self.bits as u32
+    }
+}
+
+/// The process data of one direction: one PDO and what is mapped into it, in wire order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PdoMap {
+    /// Index of the PDO mapping object: 0x1600… (outputs) or 0x1A00… (inputs); zero: no data.
+    pub pdo: u16,
+    entries: [PdoEntry; MAX_PDO_ENTRIES],
+    count: u8,
+}
+
+impl PdoMap {
+    /// No process data.
+    pub const EMPTY: Self =
+        Self { pdo: 0, entries: [PdoEntry { index: 0, subindex: 0, bits: 0 }; MAX_PDO_ENTRIES], count: 0 };
+
+    /// A map, or `None` when there are more than [`MAX_PDO_ENTRIES`] entries or the length is not a
+    /// whole number of bytes.
+    #[must_use]
+    pub fn new(pdo: u16, entries: &[PdoEntry]) -> Option<Self> {
+        let mut map = Self::EMPTY;
+        map.pdo = pdo;
+        map.entries.get_mut(..entries.len())?.copy_from_slice(entries);
+        map.count = u8::try_from(entries.len()).ok()?;
+        map.bits().is_multiple_of(8).then_some(map)
+    }
+
+    /// The entries, in wire order.
+    #[must_use]
+    pub fn entries(&self) -> &[PdoEntry] {
+        self.entries.get(..self.count as usize).unwrap_or(&[])
+    }
+
+    /// Length in bits.
+    #[must_use]
+    pub fn bits(&self) -> usize {
+        self.entries().iter().map(|entry| entry.bits as usize).sum()
+    }
+
+    /// Length in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bits().div_ceil(8)
+    }
+
+    /// Where an object starts, in bits from the start of this direction's data; `None` when it is not mapped.
+    #[must_use]
+    pub fn bit_offset(&self, index: u16, subindex: u8) -> Option<usize> {
+        let mut offset = 0;
+        for entry in self.entries() {
+            if entry.index == index && entry.subindex == subindex {
+                return Some(offset);
+            }
+            offset += entry.bits as usize;
+        }
+        None
+    }
+}
+
+/// What a SubDevice does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DeviceKind {
+    /// Servo drive, CiA 402, one axis.
+    ServoDrive,
+    /// Digital inputs and outputs; process data described in the SII, no mailbox.
+    DigitalIo,
+    /// Analog inputs and outputs; CoE mailbox.
+    AnalogIo,
+}
+
+/// A type of SubDevice: one file in `config/drives/`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Device {
+    /// What it does.
+    pub kind: DeviceKind,
+    /// What its SII says.
+    pub identity: Identity,
+    /// Controller to device.
+    pub outputs: PdoMap,
+    /// Device to controller.
+    pub inputs: PdoMap,
+    /// Has distributed clocks and a SYNC0 event.
+    pub distributed_clock: bool,
+}
+
+/// Object numbers and bits of CiA 402 (IEC 61800-7-201) and CiA 301 that go over the wire.
+pub mod objects {
+    /// Error code, u16.
+    pub const ERROR_CODE: u16 = 0x603F;
+    /// Controlword, u16.
+    pub const CONTROLWORD: u16 = 0x6040;
+    /// Statusword, u16.
+    pub const STATUSWORD: u16 = 0x6041;
+    /// Quick stop option code, i16.
+    pub const QUICK_STOP_OPTION: u16 = 0x605A;
+    /// Modes of operation, i8.
+    pub const MODE: u16 = 0x6060;
+    /// Modes of operation display, i8.
+    pub const MODE_DISPLAY: u16 = 0x6061;
+    /// Position actual value, i32 counts.
+    pub const POSITION_ACTUAL: u16 = 0x6064;
+    /// Following error window, u32 counts.
+    pub const FOLLOWING_ERROR_WINDOW: u16 = 0x6065;
+    /// Following error time out, u16 ms.
+    pub const FOLLOWING_ERROR_TIMEOUT: u16 = 0x6066;
+    /// Velocity actual value, i32 counts/s.
+    pub const VELOCITY_ACTUAL: u16 = 0x606C;
+    /// Torque actual value, i16, per thousand of rated torque.
+    pub const TORQUE_ACTUAL: u16 = 0x6077;
+    /// Target position, i32 counts.
+    pub const TARGET_POSITION: u16 = 0x607A;
+    /// Velocity offset, i32 counts/s.
+    pub const VELOCITY_OFFSET: u16 = 0x60B1;
+    /// Torque offset, i16, per thousand of rated torque.
+    pub const TORQUE_OFFSET: u16 = 0x60B2;
+    /// Interpolation time period, :01 u8 value, :02 i8 power of ten.
+    pub const INTERPOLATION_PERIOD: u16 = 0x60C2;
+    /// Digital inputs, u32.
+    pub const DIGITAL_INPUTS: u16 = 0x60FD;
+
+    /// Mode 8: cyclic synchronous position.
+    pub const MODE_CSP: i8 = 8;
+
+    /// Statusword bit 0: ready to switch on.
+    pub const STATUS_READY_TO_SWITCH_ON: u16 = 1 << 0;
+    /// Statusword bit 1: switched on.
+    pub const STATUS_SWITCHED_ON: u16 = 1 << 1;
+    /// Statusword bit 2: operation enabled.
+    pub const STATUS_OPERATION_ENABLED: u16 = 1 << 2;
+    /// Statusword bit 3: fault.
+    pub const STATUS_FAULT: u16 = 1 << 3;
+    /// Statusword bit 4: voltage enabled (the power stage is supplied).
+    pub const STATUS_VOLTAGE_ENABLED: u16 = 1 << 4;
+    /// Statusword bit 5: quick stop is *not* active.
+    pub const STATUS_QUICK_STOP: u16 = 1 << 5;
+    /// Statusword bit 6: switch on disabled.
+    pub const STATUS_SWITCH_ON_DISABLED: u16 = 1 << 6;
+    /// Statusword bit 7: warning.
+    pub const STATUS_WARNING: u16 = 1 << 7;
+    /// Statusword bit 9: remote.
+    pub const STATUS_REMOTE: u16 = 1 << 9;
+    /// Statusword bit 12 in CSP: the drive follows the command value.
+    pub const STATUS_FOLLOWS_COMMAND: u16 = 1 << 12;
+    /// Statusword bit 13 in CSP: following error.
+    pub const STATUS_FOLLOWING_ERROR: u16 = 1 << 13;
+
+    /// Controlword bit 0: switch on.
+    pub const CONTROL_SWITCH_ON: u16 = 1 << 0;
+    /// Controlword bit 1: enable voltage.
+    pub const CONTROL_ENABLE_VOLTAGE: u16 = 1 << 1;
+    /// Controlword bit 2: quick stop is *not* wanted.
+    pub const CONTROL_QUICK_STOP: u16 = 1 << 2;
+    /// Controlword bit 3: enable operation.
+    pub const CONTROL_ENABLE_OPERATION: u16 = 1 << 3;
+    /// Controlword bit 7: fault reset, on the rising edge.
+    pub const CONTROL_FAULT_RESET: u16 = 1 << 7;
+}

@@ -1,0 +1,130 @@
+//! Faults: conditions of the machine that have a reaction. Data only; cause and remedy are text in
+//! `config/messages/`, looked up by [`FaultCode::number`].
+
+use crate::units::Cycles;
+
+/// What the machine does about a fault. Later wins.
+///
+/// These reactions are operational. They resemble stop categories of IEC 60204-1 but carry no safety
+/// integrity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reaction {
+    /// Ride through: count, warn, go on.
+    RideThrough,
+    /// Stop on the programmed path, stay enabled, resumable (like category 2).
+    PathHold,
+    /// Every axis to zero at its own largest deceleration with a common stop time, the path is given
+    /// up, then disable (like category 1).
+    JointStop,
+    /// Quick stop by the drives through the controlword, then disable (like category 1).
+    QuickStop,
+    /// Torque off and brakes (like category 0).
+    TorqueOff,
+}
+
+/// What happened. The number is stable: it is part of the interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u16)]
+pub enum FaultCode {
+    /// Four or more cyclic frames lost in a row, or the loss bucket overflowed.
+    FramesLost = 1001,
+    /// The working counter stayed below the expected one.
+    WorkingCounterLow = 1002,
+    /// The working counter is above the expected one: a wrong device answers.
+    WorkingCounterHigh = 1003,
+    /// A SubDevice left OP.
+    SubDeviceNotOperational = 1004,
+    /// A SubDevice does not answer any more.
+    SubDeviceLost = 1005,
+    /// A drive reports a fault (CiA 402 statusword).
+    DriveFault = 2001,
+    /// A drive left "operation enabled" without being told to.
+    DriveNotEnabled = 2002,
+    /// A drive lost its supply voltage, or STO is active.
+    DriveVoltageLost = 2003,
+    /// A drive did not reach the commanded state in time.
+    DriveStateTimeout = 2004,
+    /// Following error above its limit.
+    FollowingError = 2005,
+    /// The actual position jumped by more than the joint can move in a cycle.
+    PositionJump = 2006,
+    /// A drive shows another mode of operation than commanded.
+    DriveMode = 2007,
+    /// A setpoint is not a finite number.
+    SetpointNotFinite = 3001,
+    /// A setpoint leaves the position limits, or could not be stopped inside them.
+    SetpointPosition = 3002,
+    /// A setpoint exceeds the speed limit.
+    SetpointSpeed = 3003,
+    /// A setpoint exceeds the acceleration limit.
+    SetpointAcceleration = 3004,
+    /// Inverse kinematics found no solution on the path.
+    InverseKinematics = 3005,
+    /// The arm is not where the run starts.
+    NotAtStart = 3006,
+    /// A phase of a process did not end in time (for an arc: it never established).
+    PhaseTimeout = 4001,
+    /// A supervised condition of a process was lost (for an arc: it went out).
+    ProcessLost = 4002,
+    /// The stop input (emergency-stop chain status) is open.
+    StopInput = 5001,
+    /// Whole cycles were skipped for longer than the drives can be left alone.
+    CycleStall = 6001,
+    /// The daemon side stopped reading or feeding (its heartbeat is gone).
+    DaemonLost = 6002,
+    /// A panic in a daemon thread was caught.
+    DaemonPanic = 6003,
+}
+
+impl FaultCode {
+    /// Every code.
+    pub const ALL: [Self; 24] = [
+        Self::FramesLost,
+        Self::WorkingCounterLow,
+        Self::WorkingCounterHigh,
+        Self::SubDeviceNotOperational,
+        Self::SubDeviceLost,
+        Self::DriveFault,
+        Self::DriveNotEnabled,
+        Self::DriveVoltageLost,
+        Self::DriveStateTimeout,
+        Self::FollowingError,
+        Self::PositionJump,
+        Self::DriveMode,
+        Self::SetpointNotFinite,
+        Self::SetpointPosition,
+        Self::SetpointSpeed,
+        Self::SetpointAcceleration,
+        Self::InverseKinematics,
+        Self::NotAtStart,
+        Self::PhaseTimeout,
+        Self::ProcessLost,
+        Self::StopInput,
+        Self::CycleStall,
+        Self::DaemonLost,
+        Self::DaemonPanic,
+    ];
+
+    /// The stable number, shown as `E1001`.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        self as u16
+    }
+}
+
+/// One fault, as it leaves the cycle.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Fault {
+    /// What happened.
+    pub code: FaultCode,
+    /// What the machine did about it.
+    pub reaction: Reaction,
+    /// The joint, drive or SubDevice concerned, counted from 0.
+    pub place: Option<u8>,
+    /// The value that was seen, in SI units or as a raw code (0x603F for [`FaultCode::DriveFault`]).
+    pub value: f64,
+    /// The limit it is held against; zero where there is none.
+    pub limit: f64,
+    /// The cycle it was detected in.
+    pub cycle: Cycles,
+}

@@ -1,0 +1,1 @@
+//! EtherCAT: moves process data and says which is fresh. What the bytes mean is the business of `drives`.

@@ -1,0 +1,1 @@
+//! Jobs: document, store, runner. What an instruction moves is decided in `planning`.

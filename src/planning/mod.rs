@@ -1,0 +1,1 @@
+//! Planning: targets, time law, preflight. Pure functions on jobs and the model.

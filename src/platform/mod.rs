@@ -1,0 +1,1 @@
+//! Linux: priority, affinity, memory lock, system-call filter. No motion.

@@ -1,0 +1,1 @@
+//! Application processes: each expands its part of a job into phases and motions.

@@ -1,0 +1,1 @@
+//! The other end of the wire: simulated SubDevices that speak EtherCAT frames. Knows nothing of the controller.

@@ -1,0 +1,1 @@
+//! What is made of samples and events: status, trace, report.

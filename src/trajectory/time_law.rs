@@ -1,0 +1,1 @@
+//! The one-dimensional jerk-limited planner on the path parameter.
