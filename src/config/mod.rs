@@ -1,1 +1,9 @@
-//! Configuration: as written (serde) and as valid (private fields, checked), constant after start. Anything that changes while running is not configuration.
+//! Configuration: read once at start, every mistake of a file reported at once, constant afterwards.
+//! Whatever changes while the daemon runs is not configuration.
+//!
+//! What is *as written* and what is *valid* are two types. As written a file is a tree of keys and
+//! values (`document`); valid it is a `Cell` and its parts, in SI units, which only
+//! the readers here can make. The readers walk the tree and note every unknown, missing, mistyped or
+//! out-of-range key as a [`problem::Problem`]; deriving the first type would stop at the first mistake.
+
+pub mod problem;
