@@ -1,1 +1,25 @@
-//! Kinematics of the arm: chain, forward, Jacobian, inverse. Pure mathematics, real-time safe. Loading a URDF belongs to `config::kinematic_model`.
+//! Kinematics of one arm as a serial chain of at most [`MAX_JOINTS`] joints: forward, Jacobian, inverse and
+//! distance from singular poses. Pure mathematics on fixed-size values, safe in the cycle; reading a URDF
+//! belongs to `config::kinematic_model`, limits in time to `trajectory`, forces to a dynamics of their own.
+//!
+//! Frames: `base` is the base link, `flange` the tip link. The tool is not known here: callers multiply by
+//! `x_flange_tool`.
+
+#![deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros)]
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod chain;
+pub mod inverse;
+mod linear_solve;
+pub mod singularity;
+
+#[cfg(test)]
+mod test_chains;
+
+pub use chain::{Chain, ChainError, ChainJoint, JointKind, LinkPoses};
+
+use crate::joints::MAX_JOINTS;
+
+/// Velocity of the flange for a unit speed of each joint: rows vx vy vz (m/s) and wx wy wz (rad/s) in base
+/// axes, one column a joint (rad/s or m/s). Columns beyond the joint count are zero.
+pub type Jacobian = nalgebra::SMatrix<f64, 6, MAX_JOINTS>;
