@@ -6,6 +6,9 @@
 //! their limits. The law itself is made from the ceilings by the one-dimensional planner in
 //! [`time_law`], in the planner to know the duration and in the cycle to move.
 
+#![deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros)]
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 pub mod path;
 pub mod time_law;
 

@@ -1,1 +1,0 @@
-//! The one-dimensional jerk-limited planner on the path parameter.
