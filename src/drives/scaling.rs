@@ -1,0 +1,218 @@
+//! Counts ↔ joints. Encoder counters wrap at their width; they are followed modulo it, so that a wrap
+//! in the middle of the working range is not seen. Between drives and joints stands an n × n coupling
+//! matrix (wrist axes that drag each other along).
+
+use nalgebra::SMatrix;
+
+use crate::joints::{JointVector, MAX_JOINTS};
+
+/// Coupling between drive angles (behind the gear) and joint positions.
+pub type CouplingMatrix = SMatrix<f64, MAX_JOINTS, MAX_JOINTS>;
+
+/// Scaling of one drive.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DriveScaling {
+    /// Encoder counts a motor turn, > 0.
+    pub counts_per_turn: f64,
+    /// Width of the position counter, 1..=32 bits.
+    pub counter_bits: u32,
+    /// Motor turns a turn behind the gear, > 0.
+    pub gear_ratio: f64,
+    /// +1 or −1: sense of rotation.
+    pub sign: f64,
+    /// Drive angle behind the gear at count 0, rad.
+    pub offset_rad: f64,
+}
+
+impl DriveScaling {
+    /// Counts a radian behind the gear, with sign.
+    #[must_use]
+    pub fn counts_per_radian(&self) -> f64 {
+        self.sign * self.counts_per_turn * self.gear_ratio / std::f64::consts::TAU
+    }
+
+    /// Angle behind the gear, rad, at a followed count.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "followed counts stay far below 2^53")]
+    pub fn angle_rad(&self, counts: i64) -> f64 {
+        counts as f64 / self.counts_per_radian() + self.offset_rad
+    }
+
+    /// The count nearest to an angle behind the gear, rad.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "float to integer saturates; the gate bounds the angle")]
+    pub fn counts(&self, angle_rad: f64) -> i64 {
+        ((angle_rad - self.offset_rad) * self.counts_per_radian()).round() as i64
+    }
+
+    /// The counter value that shows a followed count: the low `counter_bits`, sign-extended.
+    #[must_use]
+    pub const fn wrap(&self, counts: i64) -> i32 {
+        sign_extend(counts, self.counter_bits)
+    }
+}
+
+/// The low `bits` of a number as a signed number; `bits` outside 1..=32 counts as 32.
+#[expect(clippy::cast_possible_truncation, reason = "only the low 32 bits are wanted")]
+const fn sign_extend(counts: i64, bits: u32) -> i32 {
+    let bits = if bits == 0 || bits > 32 { 32 } else { bits };
+    let shift = 32 - bits;
+    ((counts as i32) << shift) >> shift
+}
+
+/// Follows one wrapping counter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CounterFollower {
+    followed: Option<i64>,
+}
+
+impl CounterFollower {
+    /// Takes a new counter reading and returns the followed count. The first reading is taken as it is.
+    pub fn update(&mut self, scaling: &DriveScaling, reading: i32) -> i64 {
+        let followed = match self.followed {
+            None => i64::from(scaling.wrap(i64::from(reading))),
+            Some(last) => last + i64::from(scaling.wrap(i64::from(reading).wrapping_sub(last))),
+        };
+        self.followed = Some(followed);
+        followed
+    }
+
+    /// The followed count; zero before the first reading.
+    #[must_use]
+    pub fn counts(&self) -> i64 {
+        self.followed.unwrap_or(0)
+    }
+}
+
+/// Scaling of all drives of an arm, with the coupling between them.
+#[derive(Clone, Copy, Debug)]
+pub struct ArmScaling {
+    drives: [Option<DriveScaling>; MAX_JOINTS],
+    count: usize,
+    joints_from_drives: CouplingMatrix,
+    drives_from_joints: CouplingMatrix,
+}
+
+impl ArmScaling {
+    /// Scaling of `drives` (drive i first moves joint i) with `joints_from_drives`, whose upper left
+    /// n × n block counts.
+    ///
+    /// `None` when there are too many drives or the block cannot be inverted.
+    #[must_use]
+    pub fn new(drives: &[DriveScaling], joints_from_drives: &CouplingMatrix) -> Option<Self> {
+        let mut slots = [None; MAX_JOINTS];
+        for (slot, drive) in slots.get_mut(..drives.len())?.iter_mut().zip(drives) {
+            *slot = Some(*drive);
+        }
+        let mut block = CouplingMatrix::identity();
+        for row in 0..drives.len() {
+            for column in 0..drives.len() {
+                *block.get_mut((row, column))? = *joints_from_drives.get((row, column))?;
+            }
+        }
+        let inverse = block.try_inverse()?;
+        inverse.iter().all(|value| value.is_finite()).then_some(Self {
+            drives: slots,
+            count: drives.len(),
+            joints_from_drives: block,
+            drives_from_joints: inverse,
+        })
+    }
+
+    /// Number of drives.
+    #[must_use]
+    pub const fn drive_count(&self) -> usize {
+        self.count
+    }
+
+    /// Scaling of one drive.
+    #[must_use]
+    pub fn drive(&self, drive: usize) -> Option<&DriveScaling> {
+        self.drives.get(drive)?.as_ref()
+    }
+
+    /// Joint positions (rad) at followed counts, one for each drive.
+    #[must_use]
+    pub fn joints(&self, counts: impl Fn(usize) -> i64) -> JointVector {
+        let angles =
+            JointVector::from_fn(self.count, |drive| self.drive(drive).map_or(0.0, |d| d.angle_rad(counts(drive))));
+        multiply(&self.joints_from_drives, &angles)
+    }
+
+    /// Followed counts nearest to joint positions (rad), for one drive.
+    #[must_use]
+    pub fn target_counts(&self, drive_angles: &JointVector, drive: usize) -> i64 {
+        self.drive(drive).map_or(0, |scaling| scaling.counts(drive_angles.get(drive)))
+    }
+
+    /// Drive angles behind the gear (rad) at joint positions (rad).
+    #[must_use]
+    pub fn drive_angles(&self, joints: &JointVector) -> JointVector {
+        multiply(&self.drives_from_joints, joints)
+    }
+}
+
+fn multiply(matrix: &CouplingMatrix, vector: &JointVector) -> JointVector {
+    JointVector::from_fn(vector.len(), |row| {
+        vector
+            .iter()
+            .enumerate()
+            .map(|(column, value)| matrix.get((row, column)).copied().unwrap_or(0.0) * value)
+            .sum()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn scaling(bits: u32) -> DriveScaling {
+        DriveScaling {
+            counts_per_turn: 8_388_608.0,
+            counter_bits: bits,
+            gear_ratio: 161.0,
+            sign: -1.0,
+            offset_rad: 0.3,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_wrapping_counter_is_followed_as_long_as_it_moves_less_than_half_its_width(
+            bits in 8_u32..=32,
+            start in any::<i32>(),
+            steps in prop::collection::vec(-100_i64..100, 1..200),
+        ) {
+            let scaling = scaling(bits);
+            let mut follower = CounterFollower::default();
+            let first = follower.update(&scaling, scaling.wrap(i64::from(start)));
+            let mut position = first;
+            for step in steps {
+                position += step;
+                prop_assert_eq!(follower.update(&scaling, scaling.wrap(position)), position);
+            }
+        }
+
+        #[test]
+        fn counts_survive_the_way_through_joint_space(counts in -2_000_000_000_i64..2_000_000_000, other in -1_000_000_000_i64..1_000_000_000) {
+            let mut coupling = CouplingMatrix::identity();
+            coupling[(1, 0)] = -0.0125;
+            let arm = ArmScaling::new(&[scaling(32), scaling(32)], &coupling).unwrap();
+            let readings = [counts, other];
+            let joints = arm.joints(|drive| readings[drive]);
+            let angles = arm.drive_angles(&joints);
+            for drive in 0..2 {
+                prop_assert!((arm.target_counts(&angles, drive) - readings[drive]).abs() <= 1);
+            }
+        }
+    }
+
+    #[test]
+    fn a_coupling_that_cannot_be_inverted_is_refused() {
+        let mut coupling = CouplingMatrix::identity();
+        coupling[(1, 1)] = 0.0;
+        assert!(ArmScaling::new(&[scaling(32), scaling(32)], &coupling).is_none());
+    }
+}
