@@ -59,7 +59,8 @@ pub struct DriveLayout {
 }
 
 fn byte_of(map: &PdoMap, index: u16, bits: u8) -> Option<usize> {
-    let entry_fits = map.entries().iter().any(|entry| entry.index == index && entry.subindex == 0 && entry.bits == bits);
+    let entry_fits =
+        map.entries().iter().any(|entry| entry.index == index && entry.subindex == 0 && entry.bits == bits);
     let bit = map.bit_offset(index, 0)?;
     (entry_fits && bit.is_multiple_of(8)).then_some(bit / 8)
 }
@@ -70,7 +71,8 @@ impl DriveLayout {
     /// # Errors
     /// [`ObjectNotMapped`] when controlword, target position, statusword or actual position is missing.
     pub fn new(subdevice: usize, device: &Device) -> Result<Self, ObjectNotMapped> {
-        let required = |map: &PdoMap, index, bits| byte_of(map, index, bits).ok_or(ObjectNotMapped { index, bits });
+        let required =
+            |map: &PdoMap, index, bits| byte_of(map, index, bits).ok_or(ObjectNotMapped { index, bits });
         Ok(Self {
             subdevice,
             controlword: required(&device.outputs, objects::CONTROLWORD, 16)?,
@@ -135,7 +137,8 @@ impl Channels {
         }
         for (value, channel) in values.analog.iter_mut().zip(&self.analog_inputs) {
             if let Some(channel) = channel {
-                *value = channel.value(i16::from_le_bytes(bytes_at(inputs_of(channel.subdevice), channel.byte)));
+                *value =
+                    channel.value(i16::from_le_bytes(bytes_at(inputs_of(channel.subdevice), channel.byte)));
             }
         }
         values
@@ -188,7 +191,12 @@ mod tests {
     #[test]
     fn objects_are_found_wherever_they_are_mapped() {
         let device = drive(
-            &[entry(objects::MODE, 8), entry(0, 8), entry(objects::TARGET_POSITION, 32), entry(objects::CONTROLWORD, 16)],
+            &[
+                entry(objects::MODE, 8),
+                entry(0, 8),
+                entry(objects::TARGET_POSITION, 32),
+                entry(objects::CONTROLWORD, 16),
+            ],
             &[entry(objects::POSITION_ACTUAL, 32), entry(objects::STATUSWORD, 16)],
         );
         let layout = DriveLayout::new(3, &device).unwrap();
@@ -216,8 +224,7 @@ mod tests {
         channels.digital_outputs[2] = Some(DigitalChannel { subdevice: 6, bit: 5 });
         channels.digital_inputs[0] = Some(DigitalChannel { subdevice: 6, bit: 7 });
         let mut outputs = [0b1000_0001];
-        let mut values = ChannelValues::default();
-        values.digital = 0b100;
+        let values = ChannelValues { digital: 0b100, ..ChannelValues::default() };
         channels.encode(&values, 6, &mut outputs);
         assert_eq!(outputs, [0b1010_0001]);
         channels.encode(&values, 5, &mut [0]);

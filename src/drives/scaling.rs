@@ -40,7 +40,10 @@ impl DriveScaling {
 
     /// The count nearest to an angle behind the gear, rad.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "float to integer saturates; the gate bounds the angle")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "float to integer saturates; the gate bounds the angle"
+    )]
     pub fn counts(&self, angle_rad: f64) -> i64 {
         ((angle_rad - self.offset_rad) * self.counts_per_radian()).round() as i64
     }
@@ -134,8 +137,9 @@ impl ArmScaling {
     /// Joint positions (rad) at followed counts, one for each drive.
     #[must_use]
     pub fn joints(&self, counts: impl Fn(usize) -> i64) -> JointVector {
-        let angles =
-            JointVector::from_fn(self.count, |drive| self.drive(drive).map_or(0.0, |d| d.angle_rad(counts(drive))));
+        let angles = JointVector::from_fn(self.count, |drive| {
+            self.drive(drive).map_or(0.0, |d| d.angle_rad(counts(drive)))
+        });
         multiply(&self.joints_from_drives, &angles)
     }
 
@@ -203,8 +207,8 @@ mod tests {
             let readings = [counts, other];
             let joints = arm.joints(|drive| readings[drive]);
             let angles = arm.drive_angles(&joints);
-            for drive in 0..2 {
-                prop_assert!((arm.target_counts(&angles, drive) - readings[drive]).abs() <= 1);
+            for (drive, reading) in readings.iter().enumerate() {
+                prop_assert!((arm.target_counts(&angles, drive) - reading).abs() <= 1);
             }
         }
     }

@@ -129,9 +129,8 @@ impl DriveGroup {
     /// First drive in a fault state.
     #[must_use]
     pub fn first_faulted(&self) -> Option<usize> {
-        self.axes().position(|axis| {
-            matches!(axis.state, Some(DriveState::Fault | DriveState::FaultReactionActive))
-        })
+        self.axes()
+            .position(|axis| matches!(axis.state, Some(DriveState::Fault | DriveState::FaultReactionActive)))
     }
 
     /// First drive that is not in operation enabled.
@@ -172,7 +171,7 @@ impl DriveGroup {
         for (drive, (axis, command)) in
             self.axes.iter().zip(commands).take(self.scaling.drive_count()).enumerate()
         {
-            let follows = goal == DriveGoal::On && axis.state == Some(DriveState::OperationEnabled);
+            let follows = axis.state == Some(DriveState::OperationEnabled);
             let counts = if follows { self.scaling.target_counts(&angles, drive) } else { axis.counts };
             *command = DriveCommand {
                 controlword: controlword(axis.state, goal, reset_edge),
@@ -213,7 +212,12 @@ mod tests {
     fn feedback(statusword: u16, counts: [i32; 2]) -> [DriveFeedback; MAX_JOINTS] {
         let mut all = [DriveFeedback::default(); MAX_JOINTS];
         for (entry, position_counts) in all.iter_mut().zip(counts) {
-            *entry = DriveFeedback { statusword, position_counts, mode_display: MODE_CSP, ..DriveFeedback::default() };
+            *entry = DriveFeedback {
+                statusword,
+                position_counts,
+                mode_display: MODE_CSP,
+                ..DriveFeedback::default()
+            };
         }
         all
     }

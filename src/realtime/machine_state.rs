@@ -104,8 +104,7 @@ pub const fn on(state: MachineState, event: MachineEvent, disable_next: bool) ->
         (_, E::Enable | E::Start | E::Hold | E::Resume | E::Stop) => Refused,
         (
             _,
-            E::Disable
-            | E::DrivesOn
+            E::DrivesOn
             | E::DrivesOff
             | E::Standing
             | E::RunCompleted

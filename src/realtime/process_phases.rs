@@ -124,7 +124,11 @@ impl ProcessPhases {
     ///
     /// # Errors
     /// A phase ran out of time or lost what it supervises.
-    pub fn step(&mut self, inputs: &ChannelValues, outputs: &mut ChannelValues) -> Result<(PathWish, PhaseNews), PhaseFailure> {
+    pub fn step(
+        &mut self,
+        inputs: &ChannelValues,
+        outputs: &mut ChannelValues,
+    ) -> Result<(PathWish, PhaseNews), PhaseFailure> {
         let Some(active) = &mut self.active else { return Ok((PathWish::Move, PhaseNews::None)) };
         if self.interrupted {
             self.interrupted = false;
@@ -172,7 +176,15 @@ impl ProcessPhases {
 
 impl Active {
     fn at(table: PhaseTable, stage: Stage) -> Self {
-        Self { table, stage, position: table.next_in(stage, 0), began: false, cycles: 0, confirmed: 0, missing: 0 }
+        Self {
+            table,
+            stage,
+            position: table.next_in(stage, 0),
+            began: false,
+            cycles: 0,
+            confirmed: 0,
+            missing: 0,
+        }
     }
 
     fn current(&self) -> Option<Phase> {
@@ -248,12 +260,23 @@ mod tests {
     }
 
     fn phase(number: u8, stage: Stage, actions: &[Action], end: PhaseEnd) -> Phase {
-        Phase { number, stage, actions: Actions::new(actions).unwrap(), end, timeout_s: 0.0, supervision: None }
+        Phase {
+            number,
+            stage,
+            actions: Actions::new(actions).unwrap(),
+            end,
+            timeout_s: 0.0,
+            supervision: None,
+        }
     }
 
     fn table() -> PhaseTable {
-        let mut ignition =
-            phase(2, Stage::Before, &[digital(ARC, true)], PhaseEnd::Input { channel: ARC_OK, on: true, confirm_s: 0.003 });
+        let mut ignition = phase(
+            2,
+            Stage::Before,
+            &[digital(ARC, true)],
+            PhaseEnd::Input { channel: ARC_OK, on: true, confirm_s: 0.003 },
+        );
         ignition.timeout_s = 0.010;
         let mut main = phase(3, Stage::During, &[], PhaseEnd::Path);
         main.supervision = Some(Supervision { channel: ARC_OK, on: true, confirm_s: 0.002 });
@@ -271,7 +294,11 @@ mod tests {
     }
 
     /// Steps until the path may move; gives the cycles that took.
-    fn until_move(phases: &mut ProcessPhases, inputs: &ChannelValues, outputs: &mut ChannelValues) -> Result<u32, PhaseFailure> {
+    fn until_move(
+        phases: &mut ProcessPhases,
+        inputs: &ChannelValues,
+        outputs: &mut ChannelValues,
+    ) -> Result<u32, PhaseFailure> {
         for cycle in 1..1000 {
             if phases.step(inputs, outputs)?.0 == PathWish::Move {
                 return Ok(cycle);
@@ -298,7 +325,10 @@ mod tests {
             assert_eq!(phases.step(&arc_ok(), &mut outputs), Ok((PathWish::Move, PhaseNews::None)));
         }
         phases.end_of_path();
-        assert_eq!(phases.step(&arc_ok(), &mut outputs), Ok((PathWish::Wait, PhaseNews::Began { table: 7, phase: 4 })));
+        assert_eq!(
+            phases.step(&arc_ok(), &mut outputs),
+            Ok((PathWish::Wait, PhaseNews::Began { table: 7, phase: 4 }))
+        );
         assert!(!outputs.is_on(ARC) && outputs.is_on(GAS));
         assert_eq!(until_move(&mut phases, &arc_ok(), &mut outputs), Ok(3));
         assert!(!phases.is_active());

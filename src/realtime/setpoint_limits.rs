@@ -79,7 +79,12 @@ impl SetpointGate {
                 return Err(violation(FaultCode::SetpointSpeed, joint, speed, limit.speed_max));
             }
             if acceleration.abs() > limit.acceleration_max * (1.0 + SHARE) + ACCELERATION_SLACK {
-                return Err(violation(FaultCode::SetpointAcceleration, joint, acceleration, limit.acceleration_max));
+                return Err(violation(
+                    FaultCode::SetpointAcceleration,
+                    joint,
+                    acceleration,
+                    limit.acceleration_max,
+                ));
             }
             // Where the joint would stand if it braked as hard as it may from now on. A joint that
             // starts outside may move back in.
@@ -112,8 +117,13 @@ mod tests {
     const DT: f64 = 1e-3;
 
     fn gate() -> SetpointGate {
-        let limit =
-            JointLimit { position_min: -1.0, position_max: 1.0, speed_max: 2.0, acceleration_max: 10.0, jerk_max: 100.0 };
+        let limit = JointLimit {
+            position_min: -1.0,
+            position_max: 1.0,
+            speed_max: 2.0,
+            acceleration_max: 10.0,
+            jerk_max: 100.0,
+        };
         SetpointGate::new(JointLimits::from_slice(&[limit; 2]).unwrap(), DT)
     }
 
@@ -129,7 +139,9 @@ mod tests {
             assert_eq!(gate.setpoint(), &both(0.0));
         }
         assert_eq!(gate().pass(&JointVector::zeros(3)).unwrap_err().code, FaultCode::SetpointNotFinite);
-        for (value, code) in [(1e308, FaultCode::SetpointSpeed), (f64::MIN_POSITIVE / 2.0, FaultCode::SetpointSpeed)] {
+        for (value, code) in
+            [(1e308, FaultCode::SetpointSpeed), (f64::MIN_POSITIVE / 2.0, FaultCode::SetpointSpeed)]
+        {
             let result = gate().pass(&both(value));
             if value > 1.0 {
                 assert_eq!(result.unwrap_err().code, code);

@@ -25,8 +25,10 @@ const LOOP_DELAY_CYCLES: usize = 2;
 /// What the exchange of one cycle brought.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ExchangeResult {
-    /// Inputs were received in this cycle, in time.
+    /// The answer to this cycle's frame came in time.
     pub received: bool,
+    /// Bit i: the inputs of SubDevice i are from this cycle.
+    pub fresh_subdevices: u32,
     /// Working counter as received.
     pub working_counter: u16,
     /// Working counter that a whole segment gives.
@@ -40,10 +42,16 @@ pub struct ExchangeResult {
 }
 
 impl ExchangeResult {
-    /// Inputs can be used as new.
+    /// Every SubDevice's inputs can be used as new.
     #[must_use]
     pub const fn is_fresh(&self) -> bool {
         self.received && self.working_counter == self.working_counter_expected
+    }
+
+    /// The inputs of one SubDevice can be used as new.
+    #[must_use]
+    pub const fn is_subdevice_fresh(&self, subdevice: usize) -> bool {
+        self.received && subdevice < MAX_SUBDEVICES && self.fresh_subdevices >> subdevice & 1 == 1
     }
 
     /// A SubDevice is in OP.
@@ -165,7 +173,12 @@ impl Supervision {
         }
         if exchange.received && counter > expected {
             finding = finding.or_else(|| {
-                Some(Finding::new(FaultCode::WorkingCounterHigh, None, f64::from(counter), f64::from(expected)))
+                Some(Finding::new(
+                    FaultCode::WorkingCounterHigh,
+                    None,
+                    f64::from(counter),
+                    f64::from(expected),
+                ))
             });
         }
         for (subdevice, out) in self.out_of_op.iter_mut().enumerate().take(exchange.subdevices) {
@@ -181,9 +194,9 @@ impl Supervision {
             }
         }
         if finding.is_none() && (self.lost_in_a_row > LOST_IN_A_ROW_MAX || self.bucket > BUCKET_MAX) {
-            let code =
-                if exchange.received { FaultCode::WorkingCounterLow } else { FaultCode::FramesLost };
-            finding = Some(Finding::new(code, None, f64::from(self.lost_in_a_row), f64::from(LOST_IN_A_ROW_MAX)));
+            let code = if exchange.received { FaultCode::WorkingCounterLow } else { FaultCode::FramesLost };
+            finding =
+                Some(Finding::new(code, None, f64::from(self.lost_in_a_row), f64::from(LOST_IN_A_ROW_MAX)));
         }
         finding
     }
@@ -204,11 +217,15 @@ impl Supervision {
             return Some(drive_fault(drives, drive));
         }
         if let Some(drive) = drives.first_not_enabled() {
-            let code =
-                if drives.has_voltage(drive) { FaultCode::DriveNotEnabled } else { FaultCode::DriveVoltageLost };
+            let code = if drives.has_voltage(drive) {
+                FaultCode::DriveNotEnabled
+            } else {
+                FaultCode::DriveVoltageLost
+            };
             return Some(Finding::new(code, Some(drive), f64::from(drives.feedback(drive).statusword), 0.0));
         }
-        if let Some(drive) = (0..drives.len()).find(|&drive| drives.feedback(drive).mode_display != MODE_CSP) {
+        if let Some(drive) = (0..drives.len()).find(|&drive| drives.feedback(drive).mode_display != MODE_CSP)
+        {
             let shown = f64::from(drives.feedback(drive).mode_display);
             return Some(Finding::new(FaultCode::DriveMode, Some(drive), shown, f64::from(MODE_CSP)));
         }
@@ -256,8 +273,13 @@ mod tests {
     use crate::joints::JointLimit;
 
     fn supervision() -> Supervision {
-        let limit =
-            JointLimit { position_min: -3.0, position_max: 3.0, speed_max: 2.0, acceleration_max: 10.0, jerk_max: 100.0 };
+        let limit = JointLimit {
+            position_min: -3.0,
+            position_max: 3.0,
+            speed_max: 2.0,
+            acceleration_max: 10.0,
+            jerk_max: 100.0,
+        };
         Supervision::new(
             SupervisionSettings {
                 following_error_rad: JointVector::from_slice(&[0.02; 2]).unwrap(),
@@ -272,6 +294,7 @@ mod tests {
     fn good() -> ExchangeResult {
         ExchangeResult {
             received: true,
+            fresh_subdevices: 0b111,
             working_counter: 9,
             working_counter_expected: 9,
             al_states: [8; MAX_SUBDEVICES],
@@ -303,7 +326,8 @@ mod tests {
             assert_eq!(sparse.check_bus(&exchange), None, "cycle {cycle}");
         }
         let mut dense = supervision();
-        let found = (0..100).any(|cycle| dense.check_bus(&if cycle % 3 == 0 { lost() } else { good() }).is_some());
+        let found =
+            (0..100).any(|cycle| dense.check_bus(&if cycle % 3 == 0 { lost() } else { good() }).is_some());
         assert!(found);
     }
 
