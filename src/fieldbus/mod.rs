@@ -1,1 +1,35 @@
-//! EtherCAT: moves process data and says which is fresh. What the bytes mean is the business of `drives`.
+//! EtherCAT: moves process data and says which is fresh. What the bytes mean is the business of `drives`;
+//! when a cycle begins is the business of `realtime`.
+//!
+//! ```text
+//! bring_up ─ once: INIT → PRE-OP → compare, map, watchdog, clocks → SAFE-OP → OP
+//!    ↓
+//!   Bus ─ every cycle: wait_for_cycle → exchange → inputs / outputs_mut
+//!    ↓
+//! FramePump ─ polls one ethercrab future, sends its frames, accepts only answers to frames it sent
+//!    ↓
+//! FrameLink ─ raw socket, or an in-process segment, wrapped by capture and fault injection
+//! ```
+//!
+//! ethercrab is used without its `std` feature: no thread, no allocation, and the clock behind its
+//! time-outs is the link's own clock (real or virtual), see [`time_driver`].
+
+#![deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros)]
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+pub mod al_state;
+pub mod bring_up;
+pub mod bus;
+pub mod description;
+pub mod distributed_clock;
+pub mod frame_pump;
+pub mod link;
+mod registers;
+pub mod time_driver;
+
+pub use al_state::AlState;
+pub use bring_up::{BringUpError, BringUpFailure, BusDifference, bring_up};
+pub use bus::{Bus, CycleStart, ExchangeReport};
+pub use description::{BusDescription, ClockDescription, ExpectedDevice, SdoValue, SdoWrite};
+pub use frame_pump::{FramePump, PumpSettings};
+pub use link::{FrameLink, LinkError};

@@ -1,0 +1,212 @@
+//! What can go wrong on the way to OP, as data.
+
+use std::fmt;
+
+use super::comparison::BusDifference;
+use crate::devices::MAX_SUBDEVICES;
+use crate::fieldbus::al_state::{AlState, status_code_words};
+use crate::fieldbus::description::BusDescription;
+use crate::units::Nanoseconds;
+
+/// Part of bring-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Counting, addressing, SII, clock delays, INIT to PRE-OP.
+    Discovery,
+    /// Sync managers and FMMUs.
+    ProcessDataMapping,
+    /// SYNC0 settings.
+    ClockConfiguration,
+    /// PRE-OP to SAFE-OP.
+    SafeOperation,
+    /// SAFE-OP to OP.
+    Operation,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Discovery => "finding the devices (INIT to PRE-OP)",
+            Self::ProcessDataMapping => "mapping the process data",
+            Self::ClockConfiguration => "configuring the distributed clocks",
+            Self::SafeOperation => "going to SAFE-OP",
+            Self::Operation => "going to OP",
+        })
+    }
+}
+
+/// Direction of process data, seen from the controller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Controller to device.
+    Outputs,
+    /// Device to controller.
+    Inputs,
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Outputs => "outputs",
+            Self::Inputs => "inputs",
+        })
+    }
+}
+
+/// Why an SDO transfer failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SdoProblem {
+    /// The device refused with this abort code (CiA 301, SDO abort codes).
+    Aborted {
+        /// The code.
+        code: u32,
+    },
+    /// The device reported an emergency (CiA 301) instead of answering.
+    Emergency,
+    /// The device has no mailbox.
+    NoMailbox,
+    /// No answer in time.
+    Timeout,
+    /// The value read back is not the one written.
+    ReadBack {
+        /// What was written.
+        written: u32,
+        /// What was read.
+        found: u32,
+    },
+    /// Anything else.
+    Protocol(ethercrab::error::Error),
+}
+
+impl fmt::Display for SdoProblem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Aborted { code } => {
+                // Shows the number and its meaning.
+                write!(formatter, "refused with abort code {}", ethercrab::error::CoeAbortCode::from(*code))
+            }
+            Self::Emergency => formatter.write_str("the device sent an emergency instead of an answer"),
+            Self::NoMailbox => formatter.write_str("the device has no mailbox"),
+            Self::Timeout => formatter.write_str("no answer in time"),
+            Self::ReadBack { written, found } => {
+                write!(formatter, "wrote {written:#x}, reads back {found:#x}")
+            }
+            Self::Protocol(error) => write!(formatter, "{error}"),
+        }
+    }
+}
+
+/// Why the bus did not come to OP. Positions count from 0 in wire order; `name` is the configured name.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "fields are named by the text of each variant")]
+pub enum BringUpError {
+    /// The description has more devices than a segment may have.
+    TooManyDevices { expected: usize },
+    /// No frame came back.
+    NothingAnswers,
+    /// The devices on the wire are not the described ones.
+    BusDiffers { differences: Vec<BusDifference> },
+    /// A device refused a state.
+    Refused { position: usize, name: String, wanted: AlState, found: AlState, status_code: u16 },
+    /// A device did not reach a state in time, without saying why.
+    NotReached { position: usize, name: String, wanted: AlState, found: AlState },
+    /// An object could not be read or written.
+    Sdo { position: usize, name: String, index: u16, subindex: u8, problem: SdoProblem },
+    /// The device keeps another mapping than the described one.
+    Mapping { position: usize, name: String, direction: Direction, expected: Vec<u32>, found: Vec<u32> },
+    /// The device exchanges another number of bytes than described.
+    ProcessDataLength {
+        position: usize,
+        name: String,
+        direction: Direction,
+        expected_bytes: usize,
+        found_bytes: usize,
+    },
+    /// The device does not take the watchdog time.
+    Watchdog { position: usize, name: String, wanted: Nanoseconds, found: Nanoseconds },
+    /// A device's clock stays away from the reference clock (`None`: it could not be read).
+    ClockNotSettled { position: usize, name: String, difference_ns: Option<u32> },
+    /// The cycle does not follow the reference clock.
+    CycleNotLocked { phase_error_ns: f64 },
+    /// A part took too long.
+    Timeout { stage: Stage },
+    /// ethercrab gave up.
+    Protocol { stage: Stage, error: ethercrab::error::Error },
+    /// ethercrab panicked; the panic was caught.
+    Panicked { stage: Stage },
+}
+
+impl std::error::Error for BringUpError {}
+
+impl fmt::Display for BringUpError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooManyDevices { expected } => {
+                write!(formatter, "{expected} devices are described, a segment has at most {MAX_SUBDEVICES}")
+            }
+            Self::NothingAnswers => formatter.write_str(
+                "no device answers: check power, cable, and that the right network interface is configured",
+            ),
+            Self::BusDiffers { differences } => {
+                formatter.write_str("the bus is not the described one")?;
+                differences.iter().try_for_each(|difference| write!(formatter, "; {difference}"))
+            }
+            Self::Refused { position, name, wanted, found, status_code } => write!(
+                formatter,
+                "{name} (position {position}) refused {}: AL status code {status_code:#06x}, {}; it is in {}",
+                wanted.name(),
+                status_code_words(*status_code),
+                found.name()
+            ),
+            Self::NotReached { position, name, wanted, found } => write!(
+                formatter,
+                "{name} (position {position}) did not reach {} in time; it is in {}",
+                wanted.name(),
+                found.name()
+            ),
+            Self::Sdo { position, name, index, subindex, problem } => {
+                write!(
+                    formatter,
+                    "{name} (position {position}), object {index:#06x}:{subindex:02x}: {problem}"
+                )
+            }
+            Self::Mapping { position, name, direction, expected, found } => write!(
+                formatter,
+                "{name} (position {position}) does not take the mapping of its {direction}: \
+                 expected {expected:#010x?}, found {found:#010x?}"
+            ),
+            Self::ProcessDataLength { position, name, direction, expected_bytes, found_bytes } => write!(
+                formatter,
+                "{name} (position {position}) has {found_bytes} bytes of {direction}, described are {expected_bytes}"
+            ),
+            Self::Watchdog { position, name, wanted, found } => write!(
+                formatter,
+                "{name} (position {position}) does not take the watchdog time of {} ms, it has {} ms",
+                wanted.0 / 1_000_000,
+                found.0 / 1_000_000
+            ),
+            Self::ClockNotSettled { position, name, difference_ns } => match difference_ns {
+                Some(difference) => write!(
+                    formatter,
+                    "the clock of {name} (position {position}) stays {difference} ns from the reference clock"
+                ),
+                None => write!(formatter, "the clock of {name} (position {position}) cannot be read"),
+            },
+            Self::CycleNotLocked { phase_error_ns } => write!(
+                formatter,
+                "the cycle does not follow the reference clock: {phase_error_ns:.0} ns away; \
+                 is the host fast enough for this cycle time?"
+            ),
+            Self::Timeout { stage } => write!(formatter, "time-out while {stage}"),
+            Self::Protocol { stage, error } => write!(formatter, "error while {stage}: {error}"),
+            Self::Panicked { stage } => {
+                write!(formatter, "internal error of the EtherCAT library while {stage}")
+            }
+        }
+    }
+}
+
+/// The configured name of the device at `position`.
+pub(super) fn name_of(description: &BusDescription, position: usize) -> String {
+    description.devices.get(position).map_or_else(String::new, |expected| expected.name.clone())
+}

@@ -1,0 +1,447 @@
+//! From a silent wire to a bus in OP, once per start: find, compare, map, watchdog, clocks, SAFE-OP, OP.
+//! Not real-time: allocates, and may wait for seconds.
+
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "runs once, before the cycle"
+)]
+
+mod comparison;
+mod error;
+mod mapping;
+mod transition;
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use ethercrab::subdevice_group::{DcConfiguration, NoDc, PreOp};
+use ethercrab::{DcSync, DefaultLock, SubDeviceGroup};
+
+pub use comparison::BusDifference;
+pub use error::{BringUpError, Direction, SdoProblem, Stage};
+
+use super::al_state::AlState;
+use super::bus::{Bus, Group, MAX_PROCESS_IMAGE_BYTES, Mapped, Place, with_subdevice};
+use super::description::BusDescription;
+use super::distributed_clock::DistributedClock;
+use super::frame_pump::{FramePump, PumpEnd};
+use super::link::FrameLink;
+use super::registers;
+use super::time_driver;
+use crate::devices::{Identity, MAX_SUBDEVICES, PdoMap};
+use crate::units::Nanoseconds;
+
+/// First SYNC0 this long after the clocks are configured: later than the last device has its settings.
+const SYNC0_START_DELAY: Duration = Duration::from_millis(50);
+/// At least this long in SAFE-OP with frames before OP is asked for, so that SYNC0 runs and every device
+/// has seen outputs.
+const SAFE_OP_MIN: Nanoseconds = Nanoseconds(60_000_000);
+/// The watchdog counts in steps of 100 µs: (2498 + 2) × 40 ns.
+const WATCHDOG_DIVIDER: u16 = 2_498;
+const WATCHDOG_STEP: u64 = 100_000;
+/// AL status of a SubDevice that is not in OP yet is read every so many cycles.
+const STATUS_EVERY_CYCLES: u32 = 8;
+
+type Found = SubDeviceGroup<MAX_SUBDEVICES, MAX_PROCESS_IMAGE_BYTES, DefaultLock, PreOp, NoDc>;
+
+/// A bring-up that failed. The pump comes back, for the next try on the same link.
+#[derive(Debug)]
+pub struct BringUpFailure<L> {
+    /// What went wrong.
+    pub error: BringUpError,
+    /// The pump, usable again.
+    pub pump: FramePump<L>,
+}
+
+/// Brings the bus on the link of `pump` to OP.
+///
+/// All outputs are zero until the caller writes others: for CiA 402 drives "disable voltage".
+///
+/// # Errors
+/// Everything that differs from `description`, or does not work, as data; the pump comes back with it.
+/// SubDevices are left in whatever state they reached; the next try starts at INIT again.
+pub fn bring_up<L: FrameLink>(
+    mut pump: FramePump<L>,
+    description: &BusDescription,
+) -> Result<Bus<L>, Box<BringUpFailure<L>>> {
+    match prepare(&mut pump, description) {
+        Ok(prepared) => {
+            let mut bus = prepared.into_bus(pump, description);
+            match into_operation(&mut bus, description) {
+                Ok(()) => Ok(bus),
+                Err(error) => Err(Box::new(BringUpFailure { error, pump: bus.pump })),
+            }
+        }
+        Err(error) => Err(Box::new(BringUpFailure { error, pump })),
+    }
+}
+
+struct Prepared {
+    group: Box<Group>,
+    places: [Place; MAX_SUBDEVICES],
+}
+
+impl Prepared {
+    fn into_bus<L: FrameLink>(self, pump: FramePump<L>, description: &BusDescription) -> Bus<L> {
+        let planned = pump.link().now();
+        Bus {
+            pump,
+            group: self.group,
+            count: description.devices.len(),
+            expected_working_counter: self.places.iter().map(|place| place.working_counter).sum(),
+            places: self.places,
+            cycle_time: description.cycle_time,
+            clock: clocks_wanted(description)
+                .map(|clock| DistributedClock::new(description.cycle_time, clock.sync0_shift)),
+            planned,
+            input_image: [0; MAX_PROCESS_IMAGE_BYTES],
+            output_image: [0; MAX_PROCESS_IMAGE_BYTES],
+            lost: 0,
+            working_counter_errors: 0,
+        }
+    }
+}
+
+fn clocks_wanted(description: &BusDescription) -> Option<super::description::ClockDescription> {
+    description.clock.filter(|_| description.devices.iter().any(|expected| expected.device.distributed_clock))
+}
+
+/// INIT to SAFE-OP.
+fn prepare<L: FrameLink>(
+    pump: &mut FramePump<L>,
+    description: &BusDescription,
+) -> Result<Prepared, BringUpError> {
+    if description.devices.len() > MAX_SUBDEVICES {
+        return Err(BringUpError::TooManyDevices { expected: description.devices.len() });
+    }
+    let group = discover(pump, description)?;
+    for (position, expected) in description.devices.iter().enumerate() {
+        mapping::configure(pump, &group, position, expected, description)?;
+    }
+    for (position, expected) in description.devices.iter().enumerate() {
+        if expected.device.outputs.bytes() > 0 {
+            set_watchdog(pump, position, &expected.name, description)?;
+        }
+    }
+    let group = map_process_data(pump, group, description)?;
+    let places = places_of(pump, &group, description)?;
+    transition::request_all(pump, description, AlState::SafeOp)?;
+    Ok(Prepared { group, places })
+}
+
+/// Runs an ethercrab future that may panic: an emergency in place of a mailbox answer and nonsense in
+/// the topology registers are assertions there.
+fn guarded<L: FrameLink, F, T>(
+    pump: &mut FramePump<L>,
+    future: F,
+    limit: Nanoseconds,
+) -> Result<T, GuardedError>
+where
+    F: Future<Output = Result<T, ethercrab::error::Error>>,
+{
+    match catch_unwind(AssertUnwindSafe(|| pump.run(future, limit))) {
+        Ok(Ok(Ok(value))) => Ok(value),
+        Ok(Ok(Err(error))) => Err(GuardedError::Protocol(error)),
+        Ok(Err(PumpEnd::Elapsed)) => Err(GuardedError::Elapsed),
+        Err(_panic) => Err(GuardedError::Panicked),
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum GuardedError {
+    Protocol(ethercrab::error::Error),
+    Elapsed,
+    Panicked,
+}
+
+impl GuardedError {
+    fn at(self, stage: Stage) -> BringUpError {
+        match self {
+            Self::Protocol(error) => BringUpError::Protocol { stage, error },
+            Self::Elapsed => BringUpError::Timeout { stage },
+            Self::Panicked => BringUpError::Panicked { stage },
+        }
+    }
+}
+
+/// Finds all SubDevices, brings them to PRE-OP and compares them with the description.
+fn discover<L: FrameLink>(
+    pump: &mut FramePump<L>,
+    description: &BusDescription,
+) -> Result<Found, BringUpError> {
+    let begin = pump.link().now();
+    let accepted_before = pump.counters().accepted;
+    let main_device = pump.main_device();
+    let found = guarded(
+        pump,
+        main_device.init_single_group::<MAX_SUBDEVICES, MAX_PROCESS_IMAGE_BYTES>(|| time_driver::now().0),
+        begin.plus(description.timeouts.discovery),
+    );
+    match found {
+        Ok(group) if group.is_empty() => Err(BringUpError::NothingAnswers),
+        Ok(group) => {
+            let identities: Vec<Identity> = group
+                .iter(main_device)
+                .map(|subdevice| {
+                    let found = subdevice.identity();
+                    Identity {
+                        vendor: found.vendor_id,
+                        product: found.product_id,
+                        revision: found.revision,
+                        serial: found.serial,
+                    }
+                })
+                .collect();
+            let differences = comparison::compare(&description.devices, &identities);
+            if differences.is_empty() { Ok(group) } else { Err(BringUpError::BusDiffers { differences }) }
+        }
+        Err(_) if pump.counters().accepted == accepted_before => Err(BringUpError::NothingAnswers),
+        Err(error) => Err(diagnose_discovery(pump, description, error)),
+    }
+}
+
+/// Why discovery failed: other devices than expected, a device that refused PRE-OP, or neither.
+fn diagnose_discovery<L: FrameLink>(
+    pump: &mut FramePump<L>,
+    description: &BusDescription,
+    error: GuardedError,
+) -> BringUpError {
+    let identities = comparison::read_identities(pump);
+    let differences = comparison::compare(&description.devices, &identities);
+    if !differences.is_empty() && !identities.is_empty() {
+        return BringUpError::BusDiffers { differences };
+    }
+    transition::first_refusal(pump, description, AlState::PreOp).unwrap_or_else(|| error.at(Stage::Discovery))
+}
+
+fn set_watchdog<L: FrameLink>(
+    pump: &mut FramePump<L>,
+    position: usize,
+    name: &str,
+    description: &BusDescription,
+) -> Result<(), BringUpError> {
+    let wanted = u16::try_from(description.watchdog.0.div_ceil(WATCHDOG_STEP)).unwrap_or(u16::MAX).max(1);
+    let mut found = [0_u16; 2];
+    let registers =
+        [(registers::WATCHDOG_DIVIDER, WATCHDOG_DIVIDER), (registers::SYNC_MANAGER_WATCHDOG, wanted)];
+    for ((register, value), found) in registers.into_iter().zip(&mut found) {
+        let deadline = pump.link().now().plus(description.timeouts.sdo);
+        // What counts is what can be read back.
+        let _written = registers::write(pump, position, register, value, deadline);
+        *found = registers::read(pump, position, register, deadline).unwrap_or(0);
+    }
+    if found == [WATCHDOG_DIVIDER, wanted] {
+        return Ok(());
+    }
+    let [divider, steps] = found;
+    let found = Nanoseconds((u64::from(divider) + 2) * 40 * u64::from(steps));
+    Err(BringUpError::Watchdog { position, name: name.into(), wanted: description.watchdog, found })
+}
+
+/// Sync managers and FMMUs from the mapping, then SYNC0.
+fn map_process_data<L: FrameLink>(
+    pump: &mut FramePump<L>,
+    mut group: Found,
+    description: &BusDescription,
+) -> Result<Box<Group>, BringUpError> {
+    let main_device = pump.main_device();
+    let clocks = clocks_wanted(description);
+    if clocks.is_some() {
+        for (mut subdevice, expected) in group.iter_mut(main_device).zip(&description.devices) {
+            if expected.device.distributed_clock {
+                subdevice.set_dc_sync(DcSync::Sync0);
+            }
+        }
+    }
+    let limit = pump.link().now().plus(description.timeouts.discovery);
+    let mapped: Mapped<NoDc> = guarded(pump, group.into_pre_op_pdi(main_device), limit)
+        .map_err(|error| error.at(Stage::ProcessDataMapping))?;
+    if clocks.is_none() {
+        return Ok(Box::new(Group::Free(mapped)));
+    }
+    let configuration = DcConfiguration {
+        start_delay: SYNC0_START_DELAY,
+        sync0_period: Duration::from_nanos(description.cycle_time.0),
+        // Moves only ethercrab's own suggestion for the next cycle, which is not used.
+        sync0_shift: Duration::ZERO,
+    };
+    guarded(pump, mapped.configure_dc_sync(main_device, configuration), limit)
+        .map(|group| Box::new(Group::Clocked(group)))
+        .map_err(|error| error.at(Stage::ClockConfiguration))
+}
+
+/// Where the bytes of each device are, after checking that there are as many as described.
+fn places_of<L: FrameLink>(
+    pump: &FramePump<L>,
+    group: &Group,
+    description: &BusDescription,
+) -> Result<[Place; MAX_SUBDEVICES], BringUpError> {
+    let main_device = pump.main_device();
+    let mut places = [Place::default(); MAX_SUBDEVICES];
+    let (mut inputs, mut outputs) = (0, 0);
+    for ((position, expected), place) in description.devices.iter().enumerate().zip(&mut places) {
+        let mut lengths = (0, 0);
+        with_subdevice!(group, main_device, position, |subdevice| {
+            lengths = (subdevice.inputs_raw().len(), subdevice.outputs_raw().len());
+        });
+        let wanted = (expected.device.inputs.bytes(), expected.device.outputs.bytes());
+        for (direction, wanted, found) in
+            [(Direction::Inputs, wanted.0, lengths.0), (Direction::Outputs, wanted.1, lengths.1)]
+        {
+            if wanted != found {
+                return Err(BringUpError::ProcessDataLength {
+                    position,
+                    name: expected.name.clone(),
+                    direction,
+                    expected_bytes: wanted,
+                    found_bytes: found,
+                });
+            }
+        }
+        *place = Place {
+            input_start: inputs,
+            input_end: inputs + lengths.0,
+            output_start: outputs,
+            output_end: outputs + lengths.1,
+            working_counter: working_counter_of(&expected.device.inputs, &expected.device.outputs),
+        };
+        (inputs, outputs) = (place.input_end, place.output_end);
+    }
+    Ok(places)
+}
+
+/// What one device adds to the working counter of LRW: one for reading, two for writing (ETG.1000.4).
+fn working_counter_of(inputs: &PdoMap, outputs: &PdoMap) -> u16 {
+    u16::from(inputs.bytes() > 0) + 2 * u16::from(outputs.bytes() > 0)
+}
+
+/// SAFE-OP to OP, with frames going round all the time: first until the clocks agree, then until every
+/// device is in OP.
+fn into_operation<L: FrameLink>(bus: &mut Bus<L>, description: &BusDescription) -> Result<(), BringUpError> {
+    let begin = bus.now();
+    settle_clocks(bus, description, begin)?;
+    let count = bus.count;
+    for position in 0..count {
+        transition::request(&mut bus.pump, description, position, AlState::Op)?;
+    }
+    let limit = bus.now().plus(description.timeouts.transition);
+    let mut cycle = 0_u32;
+    loop {
+        let report = cycle_once(bus);
+        if report.fresh && report.al_states.iter().take(count).all(|state| *state == AlState::Op) {
+            bus.lost = 0;
+            bus.working_counter_errors = 0;
+            return Ok(());
+        }
+        cycle = cycle.wrapping_add(1);
+        let elapsed = bus.now() >= limit;
+        if elapsed || cycle.is_multiple_of(STATUS_EVERY_CYCLES) {
+            let refusal = transition::first_refusal(&mut bus.pump, description, AlState::Op);
+            if let Some(error) = refusal {
+                return Err(error);
+            }
+        }
+        if elapsed {
+            return Err(transition::first_missing(&mut bus.pump, description, AlState::Op)
+                .unwrap_or(BringUpError::Timeout { stage: Stage::Operation }));
+        }
+    }
+}
+
+fn cycle_once<L: FrameLink>(bus: &mut Bus<L>) -> super::bus::ExchangeReport {
+    let start = bus.wait_for_cycle();
+    let cycle = bus.cycle_time.0;
+    bus.exchange(start.woke_at.plus(Nanoseconds(cycle - cycle / 5)))
+}
+
+/// Cycles in SAFE-OP until our cycle follows the reference clock and every device's clock agrees with it.
+fn settle_clocks<L: FrameLink>(
+    bus: &mut Bus<L>,
+    description: &BusDescription,
+    begin: Nanoseconds,
+) -> Result<(), BringUpError> {
+    let Some(clocks) = clocks_wanted(description) else {
+        while bus.now().since(begin) < SAFE_OP_MIN {
+            cycle_once(bus);
+        }
+        return Ok(());
+    };
+    let clocked: Vec<usize> = description
+        .devices
+        .iter()
+        .enumerate()
+        .filter(|(_, expected)| expected.device.distributed_clock)
+        .map(|(position, _)| position)
+        .collect();
+    let mut differences: Vec<Option<u32>> = vec![None; clocked.len()];
+    let mut is_aligned = false;
+    for cycle in 0_usize.. {
+        let report = cycle_once(bus);
+        if let (false, Some(clock_time), Some(clock)) = (is_aligned, report.clock_time, bus.clock.as_mut()) {
+            // Once, before anything moves: jump to the right phase instead of creeping there.
+            let late = clock.phase_error_ns(clock_time)
+                - report.sent_at.since(bus.planned).0.min(bus.cycle_time.0).cast_signed();
+            bus.planned = Nanoseconds(bus.planned.0.saturating_add_signed(-late));
+            *clock = DistributedClock::new(description.cycle_time, clocks.sync0_shift);
+            is_aligned = true;
+            continue;
+        }
+        let place = cycle % clocked.len().max(1);
+        if let (Some(&position), Some(difference)) = (clocked.get(place), differences.get_mut(place)) {
+            let deadline = bus.now().plus(bus.cycle_time);
+            // Sign and magnitude; a device that does not answer keeps its last value.
+            let read = registers::read(&mut bus.pump, position, registers::SYSTEM_TIME_DIFFERENCE, deadline);
+            *difference = read.ok().map(|raw: u32| raw & 0x7FFF_FFFF).or(*difference);
+        }
+        let settled = |difference: &Option<u32>| {
+            difference.is_some_and(|difference| u64::from(difference) < clocks.settled_below.0)
+        };
+        let waited = bus.now().since(begin);
+        let locked = report.clock.is_some_and(|status| status.locked);
+        if locked && waited >= SAFE_OP_MIN && differences.iter().all(settled) {
+            return Ok(());
+        }
+        if waited > description.timeouts.clock {
+            let worst = differences.iter().position(|difference| !settled(difference));
+            return Err(
+                match worst.and_then(|worst| Some((*clocked.get(worst)?, *differences.get(worst)?))) {
+                    Some((position, difference)) => BringUpError::ClockNotSettled {
+                        position,
+                        name: error::name_of(description, position),
+                        difference_ns: difference,
+                    },
+                    None => BringUpError::CycleNotLocked {
+                        phase_error_ns: bus.clock.map_or(0.0, |clock| clock.status().phase_error_smoothed_ns),
+                    },
+                },
+            );
+        }
+    }
+    Ok(())
+}
+
+impl<L: FrameLink> Bus<L> {
+    /// Ends operation in order: SAFE-OP (outputs safe), then INIT. Gives the pump back for another
+    /// bring-up. SubDevices that do not follow within `limit` are left to their watchdogs.
+    pub fn shut_down(mut self, limit: Nanoseconds) -> FramePump<L> {
+        for state in [AlState::SafeOp, AlState::Init] {
+            let deadline = self.now().plus(limit);
+            for position in 0..self.count {
+                let request = state.request() | transition::ACKNOWLEDGE;
+                let _written =
+                    registers::write(&mut self.pump, position, registers::AL_CONTROL, request, deadline);
+            }
+            for position in 0..self.count {
+                while let Some(status) = self.al_status(position, deadline) {
+                    if status.state == state || self.now() >= deadline {
+                        break;
+                    }
+                }
+            }
+        }
+        self.pump
+    }
+}
