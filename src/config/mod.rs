@@ -6,4 +6,5 @@
 //! the readers here can make. The readers walk the tree and note every unknown, missing, mistyped or
 //! out-of-range key as a [`problem::Problem`]; deriving the first type would stop at the first mistake.
 
+pub mod kinematic_model;
 pub mod problem;

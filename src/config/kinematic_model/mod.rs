@@ -1,0 +1,303 @@
+//! The robot model: reads `robot.urdf` and `limits.toml` of a folder, checks them, and makes the fixed-size
+//! chain with names, limits, masses and shapes. The only user of `k` and `urdf-rs`; nothing of them leaves here.
+//!
+//! The text is checked before the libraries see it, because they drop words that are not numbers, keep only
+//! position limits, panic on a mimic joint without target and walk recursively. `xacro` is never run and a path
+//! inside a URDF is never opened.
+//!
+//! ```text
+//! text ──look_through──▶ lines, numbers ──urdf-rs──▶ robot ──examine──▶ path base…tip ──k──▶ Chain
+//! limits.toml ──read──▶ ends, joints ───────────────────────combine──▶ JointLimits
+//! ```
+
+mod convert;
+mod embedded;
+mod limits;
+mod structure;
+mod text;
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use nalgebra::Matrix3;
+
+use super::problem::Problem;
+use crate::geometry::Pose;
+use crate::joints::JointLimits;
+use crate::kinematics::Chain;
+
+pub use embedded::{EMBEDDED_MODELS, EmbeddedModel, SIX_AXIS_8KG};
+pub use limits::CONTINUOUS_POSITION_MAX_RAD;
+
+/// File name of the robot description in a model folder.
+pub const URDF_FILE: &str = "robot.urdf";
+/// File name of acceleration, jerk and narrower limits in a model folder.
+pub const LIMITS_FILE: &str = "limits.toml";
+
+/// Most problems that are reported of one model; the last one then says how many more there are.
+const PROBLEMS_MAX: usize = 100;
+
+/// A valid robot model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KinematicModel {
+    /// Name of the robot in the URDF.
+    pub name: String,
+    /// Link the base frame belongs to.
+    pub base_link: String,
+    /// Link the flange frame belongs to.
+    pub tip_link: String,
+    /// Chain from base to flange.
+    pub chain: Chain,
+    /// Names of the moving joints, base first, as many as the chain has.
+    pub joint_names: Vec<String>,
+    /// Position, speed, acceleration and jerk limits of the moving joints.
+    pub limits: JointLimits,
+    /// Largest torque (Nm) or force (N) of each moving joint; `None` where the URDF says 0 or nothing.
+    pub effort_limits: Vec<Option<f64>>,
+    /// What each moving link carries: index 0 the base, index i the link after joint i (from 1). The frames are
+    /// those of [`Chain::link_poses`].
+    pub links: Vec<MovingLink>,
+}
+
+/// Masses and shapes that move together. Links on fixed joints are folded in; side branches are held at zero.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MovingLink {
+    /// Masses.
+    pub bodies: Vec<Body>,
+    /// Shapes for pictures and distances.
+    pub shapes: Vec<Shape>,
+}
+
+/// The mass of one URDF link.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Body {
+    /// URDF link it belongs to.
+    pub link: String,
+    /// Mass, > 0.
+    pub mass_kg: f64,
+    /// Centre of mass and axes of the inertia, in the frame of the moving link.
+    pub x_link_body: Pose,
+    /// Inertia about the centre of mass, kg m², in the axes of `x_link_body`.
+    pub inertia_kg_m2: Matrix3<f64>,
+}
+
+/// A simple shape at a link.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shape {
+    /// What the URDF has it for.
+    pub shape_use: ShapeUse,
+    /// Centre and axes of the shape in the frame of the moving link.
+    pub x_link_shape: Pose,
+    /// Form and size.
+    pub geometry: Geometry,
+}
+
+/// What a shape is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShapeUse {
+    /// To be looked at.
+    Visual,
+    /// For distances; usually larger and simpler.
+    Collision,
+}
+
+/// Form and size of a shape, m.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Geometry {
+    /// A box around its centre.
+    Box {
+        /// Length of the sides along x, y, z.
+        size_m: [f64; 3],
+    },
+    /// A cylinder around its centre, along z.
+    Cylinder {
+        /// Radius.
+        radius_m: f64,
+        /// Length.
+        length_m: f64,
+    },
+    /// A cylinder with round ends, along z.
+    Capsule {
+        /// Radius.
+        radius_m: f64,
+        /// Length without the ends.
+        length_m: f64,
+    },
+    /// A ball.
+    Sphere {
+        /// Radius.
+        radius_m: f64,
+    },
+    /// A mesh in a file, which is not opened.
+    Mesh {
+        /// As written in the URDF.
+        file: String,
+        /// Factor along x, y, z.
+        scale: [f64; 3],
+    },
+}
+
+/// Everything that is wrong with a model, at least one problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelProblems(pub Vec<Problem>);
+
+impl fmt::Display for ModelProblems {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.0.iter().enumerate() {
+            if index > 0 {
+                formatter.write_str("\n")?;
+            }
+            write!(formatter, "{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ModelProblems {}
+
+/// Reads `robot.urdf` and `limits.toml` of `folder`.
+///
+/// # Errors
+/// Every problem of both files: unreadable, too large, not what the formats allow, or not one chain we can move.
+pub fn load_model(folder: &Path) -> Result<KinematicModel, ModelProblems> {
+    let mut problems = Vec::new();
+    let urdf = read_file(folder, URDF_FILE, &mut problems);
+    let limits = read_file(folder, LIMITS_FILE, &mut problems);
+    match (urdf, limits) {
+        (Some(urdf), Some(limits)) => from_text(&urdf, &limits, None, None),
+        // One of two files can still be checked for itself.
+        (Some(urdf), None) => {
+            let _checked = read_robot(&urdf, &mut problems);
+            Err(finish(problems))
+        }
+        (None, _) => Err(finish(problems)),
+    }
+}
+
+/// Makes a model of the text of a URDF and of its `limits.toml`.
+///
+/// `base` and `tip` are link names; where they are `None`, `chain.base` and `chain.tip` of the limits hold, and
+/// where these are missing too, the root of the tree and its only end.
+/// # Errors
+/// Every problem of both texts.
+pub fn from_text(
+    urdf: &str,
+    limits: &str,
+    base: Option<&str>,
+    tip: Option<&str>,
+) -> Result<KinematicModel, ModelProblems> {
+    let mut problems = Vec::new();
+    let mut limit_problems = Vec::new();
+    let written = limits::read(limits, &mut limit_problems);
+    let model = read_robot(urdf, &mut problems).and_then(|(robot, outline)| {
+        let ends = written.as_ref().map(|written| &written.ends);
+        let base = base.or_else(|| ends.and_then(|ends| ends.base.as_deref()));
+        let tip = tip.or_else(|| ends.and_then(|ends| ends.tip.as_deref()));
+        let structure = structure::examine(&robot, &outline, base, tip, &mut problems)?;
+        let chain = match convert::chain_through_k(&robot, &structure) {
+            Ok(chain) => chain,
+            Err(problem) => {
+                problems.push(problem);
+                return None;
+            }
+        };
+        let joints: Vec<&urdf_rs::Joint> = structure
+            .path
+            .iter()
+            .map(|index| &robot.joints[*index])
+            .filter(|joint| structure::is_moving(joint))
+            .collect();
+        let limits = limits::combine(written.as_ref()?, &joints, &mut limit_problems);
+        Some(KinematicModel {
+            name: robot.name.clone(),
+            links: convert::moving_links(&robot, &structure),
+            chain,
+            joint_names: joints.iter().map(|joint| joint.name.clone()).collect(),
+            limits: JointLimits::from_slice(&limits)?,
+            effort_limits: joints
+                .iter()
+                .map(|joint| Some(joint.limit.effort).filter(|effort| *effort > 0.0))
+                .collect(),
+            base_link: structure.base,
+            tip_link: structure.tip,
+        })
+    });
+    problems = problems.into_iter().map(|problem| problem.in_file(URDF_FILE)).collect();
+    problems.extend(limit_problems.into_iter().map(|problem| problem.in_file(LIMITS_FILE)));
+    match model {
+        Some(model) if problems.is_empty() => Ok(model),
+        Some(_) | None => Err(finish(problems)),
+    }
+}
+
+/// Text to parsed model, when nothing is wrong with the text.
+fn read_robot(urdf: &str, problems: &mut Vec<Problem>) -> Option<(urdf_rs::Robot, text::Outline)> {
+    let before = problems.len();
+    let outline = text::look_through(urdf, problems);
+    if problems.len() > before {
+        return None;
+    }
+    match urdf_rs::read_from_string(urdf) {
+        Ok(robot) => Some((robot, outline)),
+        Err(error) => {
+            problems.push(Problem::new("", format!("is not URDF: {error}"), "URDF 1.0 or 1.1", ""));
+            None
+        }
+    }
+}
+
+/// The text of one file of a model folder.
+fn read_file(folder: &Path, name: &str, problems: &mut Vec<Problem>) -> Option<String> {
+    let path = folder.join(name);
+    let mut note = |message: String, allowed: &str, remedy: &str| {
+        problems.push(Problem::new(path.display().to_string(), message, allowed, remedy));
+    };
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) => {
+            let remedy = if folder.join(format!("{name}.xacro")).exists() {
+                "xacro is never run here: expand it first, xacro robot.urdf.xacro > robot.urdf"
+            } else {
+                "a model is a folder with robot.urdf and limits.toml"
+            };
+            note(format!("cannot be opened: {error}"), "a file that can be read", remedy);
+            return None;
+        }
+    };
+    let size_max = u64::try_from(text::TEXT_SIZE_MAX).unwrap_or(u64::MAX);
+    let mut text = String::new();
+    match file.take(size_max + 1).read_to_string(&mut text) {
+        Ok(size) if size > text::TEXT_SIZE_MAX => {
+            note("is larger than 8 MiB".to_owned(), "at most 8 MiB", "leave meshes in files of their own");
+            None
+        }
+        Ok(_) => Some(text),
+        Err(error) => {
+            note(format!("cannot be read: {error}"), "text in UTF-8", "");
+            None
+        }
+    }
+}
+
+/// Cuts the list to [`PROBLEMS_MAX`].
+fn finish(mut problems: Vec<Problem>) -> ModelProblems {
+    if problems.is_empty() {
+        problems.push(Problem::new("", "the model could not be made", "", "report this as a defect"));
+    }
+    if problems.len() > PROBLEMS_MAX {
+        let more = problems.len() - (PROBLEMS_MAX - 1);
+        problems.truncate(PROBLEMS_MAX - 1);
+        problems.push(Problem::new(
+            "",
+            format!("and {more} more problems"),
+            "",
+            "correct the first ones and check again",
+        ));
+    }
+    ModelProblems(problems)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,6 @@
+//! Kinematics against what others compute, and robot models as people write them wrong.
+
+mod against_k;
+mod malformed_models;
+mod real_arms;
+mod reference_poses;

@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+"""Writes reference-poses.csv of a robot: flange poses computed by Pinocchio, not by this program.
+
+    python3 -m venv /some/where && /some/where/bin/pip install pin
+    /some/where/bin/python tests/kinematics/reference_poses.py kinematics-models/six-axis-8kg
+
+Row 1 is the zero pose, rows 2 to 4 are poses people look at, the rest are drawn evenly within the position
+limits of the URDF by a fixed generator, so that the file can be made again byte for byte. Positions in m,
+orientation as a unit quaternion w x y z with w >= 0, the pose of `flange` in `base_link`.
+"""
+
+import math
+import pathlib
+import random
+import sys
+
+import numpy
+import pinocchio
+
+ROWS = 60
+
+
+def main(folder: pathlib.Path) -> None:
+    model = pinocchio.buildModelFromUrdf(str(folder / "robot.urdf"))
+    data = model.createData()
+    base, flange = model.getFrameId("base_link"), model.getFrameId("flange")
+    names = [name for name in model.names if name != "universe"]
+    draw = random.Random(20_001)
+
+    rows = [[0.0] * model.nq]
+    for degrees in ([0, 0, 0, 0, 90, 0], [90, 30, -30, 0, 60, 45], [-45, -60, 60, 120, -90, 200]):
+        rows.append([math.radians(angle) for angle in degrees])
+    while len(rows) < ROWS:
+        rows.append(
+            [draw.uniform(low, high) for low, high in zip(model.lowerPositionLimit, model.upperPositionLimit)]
+        )
+
+    header = ",".join([*(f"{name}_rad" for name in names), "x_m", "y_m", "z_m", "qw", "qx", "qy", "qz"])
+    lines = [header]
+    for q in rows:
+        pinocchio.framesForwardKinematics(model, data, numpy.array(q))
+        pose = data.oMf[base].actInv(data.oMf[flange])
+        x, y, z, w = pinocchio.Quaternion(pose.rotation).normalized().coeffs()
+        sign = -1.0 if w < 0.0 else 1.0
+        values = [*q, *pose.translation, sign * w, sign * x, sign * y, sign * z]
+        lines.append(",".join(repr(float(value)) for value in values))
+    (folder / "reference-poses.csv").write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main(pathlib.Path(sys.argv[1]))
