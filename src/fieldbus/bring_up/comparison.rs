@@ -101,6 +101,10 @@ const GAP: usize = 2;
 ///
 /// The two lists are aligned with the fewest differences (edit distance), so that one missing device
 /// is shown as one missing device and not as a shift of all that follow.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "i <= rows and j <= columns, the sizes everything here is made with"
+)]
 pub(super) fn compare(expected: &[ExpectedDevice], found: &[Identity]) -> Vec<BusDifference> {
     let (rows, columns) = (expected.len(), found.len());
     // costs[i][j]: the last i expected against the last j found.

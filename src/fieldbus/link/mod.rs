@@ -1,6 +1,12 @@
 //! The wire: whatever carries Ethernet frames to the SubDevices and back, and the clock that belongs to it.
 //! Knows nothing of EtherCAT datagrams.
 
+pub mod capture;
+pub mod fault_injection;
+pub mod raw_socket;
+#[cfg(test)]
+pub(crate) mod testing;
+
 use crate::units::Nanoseconds;
 
 /// Longest Ethernet frame without its check sequence.

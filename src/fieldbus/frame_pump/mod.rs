@@ -371,3 +371,6 @@ fn headers_match(request: &[u8], answer: &[u8]) -> bool {
     }
     offset == request.len()
 }
+
+#[cfg(test)]
+mod tests;
