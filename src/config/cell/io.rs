@@ -1,0 +1,361 @@
+//! Inputs and outputs of the cell: every channel of every terminal, numbered over the whole cell in bus
+//! order, some of them with a name.
+
+use super::subdevice::SubDevice;
+use super::tools::is_identifier;
+use super::unknown_name;
+use crate::boundary::sample_ring::ANALOG_CHANNELS;
+use crate::config::document::{Range, Table, Value};
+use crate::devices::{DeviceKind, PdoMap};
+
+/// Most digital channels in each direction: as many as fit the sample's words.
+const DIGITAL_CHANNELS: usize = 64;
+/// Raw value of an analog channel at 100 % (INTEGER16).
+pub const RAW_FULL_SCALE: i16 = i16::MAX;
+
+/// A digital channel. Its number is its position in the list that holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DigitalChannel {
+    /// Name, if it has one.
+    pub name: Option<String>,
+    /// Position of its SubDevice on the bus.
+    pub subdevice: usize,
+    /// Its place in the SubDevice's process data, bits from the start of that direction.
+    pub bit_offset: usize,
+    /// Outputs: level while nothing drives it. Inputs: false.
+    pub safe: bool,
+}
+
+/// Between raw value and unit: linear.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AnalogScaling {
+    /// Value at raw 0.
+    pub at_0_percent: f64,
+    /// Value at raw [`RAW_FULL_SCALE`].
+    pub at_100_percent: f64,
+}
+
+impl AnalogScaling {
+    /// Value in the channel's unit of a raw value.
+    ///
+    /// # Real-time
+    /// No allocation.
+    #[must_use]
+    pub fn value(&self, raw: i16) -> f64 {
+        let share = f64::from(raw) / f64::from(RAW_FULL_SCALE);
+        self.at_0_percent + share * (self.at_100_percent - self.at_0_percent)
+    }
+
+    /// Raw value nearest to a value in the channel's unit, cut to 0 to 100 %; 0 % for NaN.
+    ///
+    /// # Real-time
+    /// No allocation.
+    #[must_use]
+    pub fn raw(&self, value: f64) -> i16 {
+        let share = (value - self.at_0_percent) / (self.at_100_percent - self.at_0_percent);
+        let raw = (share.clamp(0.0, 1.0) * f64::from(RAW_FULL_SCALE)).round();
+        #[expect(clippy::cast_possible_truncation, reason = "within 0..=i16::MAX; NaN becomes 0")]
+        let raw = raw as i16;
+        raw
+    }
+
+    /// Smallest and largest value that can be expressed.
+    #[must_use]
+    pub fn range(&self) -> (f64, f64) {
+        (self.at_0_percent.min(self.at_100_percent), self.at_0_percent.max(self.at_100_percent))
+    }
+}
+
+/// An analog channel. Its number is its position in the list that holds it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AnalogChannel {
+    /// Name, if it has one.
+    pub name: Option<String>,
+    /// Position of its SubDevice on the bus.
+    pub subdevice: usize,
+    /// Its place in the SubDevice's process data, bits from the start of that direction.
+    pub bit_offset: usize,
+    /// Unit of its values, for people; `%` for a channel without name.
+    pub unit: String,
+    /// Between raw value and unit.
+    pub scaling: AnalogScaling,
+    /// Outputs: value while nothing drives it. Inputs: 0.
+    pub safe: f64,
+}
+
+/// Every channel of the cell.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct IoMap {
+    /// Digital inputs, channel 0 first; at most 64.
+    pub digital_inputs: Vec<DigitalChannel>,
+    /// Digital outputs, channel 0 first; at most 64.
+    pub digital_outputs: Vec<DigitalChannel>,
+    /// Analog inputs, channel 0 first; at most 8.
+    pub analog_inputs: Vec<AnalogChannel>,
+    /// Analog outputs, channel 0 first; at most 8.
+    pub analog_outputs: Vec<AnalogChannel>,
+}
+
+impl IoMap {
+    /// Number of the digital input `value` names.
+    #[must_use]
+    pub fn digital_input(&self, value: &Value<'_>) -> Option<u8> {
+        find(value, "digital input", &digital_names(&self.digital_inputs))
+    }
+
+    /// Number of the digital output `value` names.
+    #[must_use]
+    pub fn digital_output(&self, value: &Value<'_>) -> Option<u8> {
+        find(value, "digital output", &digital_names(&self.digital_outputs))
+    }
+
+    /// Number of the analog input `value` names.
+    #[must_use]
+    pub fn analog_input(&self, value: &Value<'_>) -> Option<u8> {
+        find(value, "analog input", &analog_names(&self.analog_inputs))
+    }
+
+    /// Number of the analog output `value` names.
+    #[must_use]
+    pub fn analog_output(&self, value: &Value<'_>) -> Option<u8> {
+        find(value, "analog output", &analog_names(&self.analog_outputs))
+    }
+}
+
+fn find(value: &Value<'_>, what: &str, names: &[Option<&str>]) -> Option<u8> {
+    let wanted = value.identifier()?;
+    let found = names.iter().position(|name| *name == Some(wanted));
+    if found.is_none() {
+        unknown_name(value, wanted, what, names.iter().flatten().map(|name| (*name).to_owned()));
+    }
+    found.and_then(|channel| u8::try_from(channel).ok())
+}
+
+fn digital_names(channels: &[DigitalChannel]) -> Vec<Option<&str>> {
+    channels.iter().map(|channel| channel.name.as_deref()).collect()
+}
+
+fn analog_names(channels: &[AnalogChannel]) -> Vec<Option<&str>> {
+    channels.iter().map(|channel| channel.name.as_deref()).collect()
+}
+
+pub(super) fn read_io(root: &mut Table<'_>, subdevices: Option<&[SubDevice]>) -> Option<IoMap> {
+    const KEYS: [&str; 4] = ["digital_inputs", "digital_outputs", "analog_inputs", "analog_outputs"];
+    let Some(subdevices) = subdevices else {
+        // Without the SubDevices no channel can be checked; asking marks the keys as known.
+        for key in KEYS {
+            let _unchecked = root.optional(key);
+        }
+        return None;
+    };
+    let mut io = IoMap::default();
+    for (position, subdevice) in subdevices.iter().enumerate() {
+        add_channels(&mut io, position, subdevice);
+    }
+    let counts = [
+        (io.digital_inputs.len(), DIGITAL_CHANNELS),
+        (io.digital_outputs.len(), DIGITAL_CHANNELS),
+        (io.analog_inputs.len(), ANALOG_CHANNELS),
+        (io.analog_outputs.len(), ANALOG_CHANNELS),
+    ];
+    let mut fits = true;
+    for ((count, max), key) in counts.into_iter().zip(KEYS) {
+        if count > max {
+            fits = false;
+            root.problem(
+                "subdevices",
+                format!("{count} {key}"),
+                format!("at most {max}"),
+                "remove a terminal",
+            );
+        }
+    }
+    let done = [
+        read_digital(root, "digital_inputs", subdevices, &mut io.digital_inputs, false),
+        read_digital(root, "digital_outputs", subdevices, &mut io.digital_outputs, true),
+        read_analog(root, "analog_inputs", subdevices, &mut io.analog_inputs, false),
+        read_analog(root, "analog_outputs", subdevices, &mut io.analog_outputs, true),
+    ];
+    (fits && done.iter().all(Option::is_some)).then_some(io)
+}
+
+/// The channels of one terminal, in the order of its process data. Padding is none.
+fn add_channels(io: &mut IoMap, position: usize, subdevice: &SubDevice) {
+    let bits = match subdevice.device.kind {
+        DeviceKind::ServoDrive => return,
+        DeviceKind::DigitalIo => 1,
+        DeviceKind::AnalogIo => 16,
+    };
+    let offsets = |map: &PdoMap| -> Vec<usize> {
+        map.entries()
+            .iter()
+            .filter(|entry| entry.index != 0 && entry.bits == bits)
+            .filter_map(|entry| map.bit_offset(entry.index, entry.subindex))
+            .collect()
+    };
+    let digital = |bit_offset| DigitalChannel { name: None, subdevice: position, bit_offset, safe: false };
+    let analog = |bit_offset| AnalogChannel {
+        name: None,
+        subdevice: position,
+        bit_offset,
+        unit: "%".to_owned(),
+        scaling: AnalogScaling { at_0_percent: 0.0, at_100_percent: 100.0 },
+        safe: 0.0,
+    };
+    let (inputs, outputs) = (offsets(&subdevice.device.inputs), offsets(&subdevice.device.outputs));
+    match subdevice.device.kind {
+        DeviceKind::ServoDrive => {}
+        DeviceKind::DigitalIo => {
+            io.digital_inputs.extend(inputs.into_iter().map(digital));
+            io.digital_outputs.extend(outputs.into_iter().map(digital));
+        }
+        DeviceKind::AnalogIo => {
+            io.analog_inputs.extend(inputs.into_iter().map(analog));
+            io.analog_outputs.extend(outputs.into_iter().map(analog));
+        }
+    }
+}
+
+fn read_digital(
+    root: &mut Table<'_>,
+    key: &'static str,
+    subdevices: &[SubDevice],
+    channels: &mut [DigitalChannel],
+    output: bool,
+) -> Option<()> {
+    let owners: Vec<usize> = channels.iter().map(|channel| channel.subdevice).collect();
+    read_named(root, key, |name, table| {
+        let at = read_place(table, subdevices, &owners);
+        let safe = if output { table.flag_or("safe", false) } else { Some(false) };
+        let channel = channels.get_mut(at?)?;
+        claim(table, &mut channel.name, name)?;
+        channel.safe = safe?;
+        Some(())
+    })
+}
+
+fn read_analog(
+    root: &mut Table<'_>,
+    key: &'static str,
+    subdevices: &[SubDevice],
+    channels: &mut [AnalogChannel],
+    output: bool,
+) -> Option<()> {
+    let owners: Vec<usize> = channels.iter().map(|channel| channel.subdevice).collect();
+    read_named(root, key, |name, table| {
+        let at = read_place(table, subdevices, &owners);
+        let unit = table.required("unit", || "the unit's symbol".to_owned()).and_then(|value| value.text(16));
+        let any = Range::new(-1e6, 1e6, "in the channel's unit");
+        let at_0_percent = table.number("at_0_percent", any);
+        let at_100_percent = table.number("at_100_percent", any);
+        let safe = if output { table.number_or("safe", any, 0.0) } else { Some(0.0) };
+        let scaling = AnalogScaling { at_0_percent: at_0_percent?, at_100_percent: at_100_percent? };
+        let (smallest, largest) = scaling.range();
+        if largest - smallest < 1e-9 {
+            table.problem("at_100_percent", "equals `at_0_percent`", "another value", "write the full scale");
+            return None;
+        }
+        let safe = safe?;
+        if output && !(smallest..=largest).contains(&safe) {
+            table.problem("safe", format!("{safe} cannot be output"), format!("{smallest} to {largest}"), "");
+            return None;
+        }
+        let channel = channels.get_mut(at?)?;
+        claim(table, &mut channel.name, name)?;
+        channel.unit = unit?.to_owned();
+        channel.scaling = scaling;
+        channel.safe = safe;
+        Some(())
+    })
+}
+
+/// Reads a table of channels by name.
+fn read_named(
+    root: &mut Table<'_>,
+    key: &'static str,
+    mut read: impl FnMut(&str, &mut Table<'_>) -> Option<()>,
+) -> Option<()> {
+    let Some(value) = root.optional(key) else {
+        return Some(());
+    };
+    let mut complete = true;
+    for (name, value) in value.table()?.named() {
+        if !is_identifier(name) {
+            value.problem(
+                "this name is not allowed",
+                "1 to 64 letters, digits, `_`, `-`",
+                "choose another name",
+            );
+            complete = false;
+        }
+        let done = value.table().and_then(|mut table| read(name, &mut table));
+        complete &= done.is_some();
+    }
+    complete.then_some(())
+}
+
+/// Reads `device` and `channel` (from 0 on that device): the channel's number over the whole cell.
+fn read_place(table: &mut Table<'_>, subdevices: &[SubDevice], owners: &[usize]) -> Option<usize> {
+    let device = table.required("device", || "the name of a SubDevice".to_owned());
+    let device = device.and_then(|value| {
+        let wanted = value.identifier()?;
+        let position = subdevices.iter().position(|subdevice| subdevice.name == wanted);
+        let has_channels = position.is_some_and(|position| owners.contains(&position));
+        if !has_channels {
+            let known = subdevices.iter().enumerate().filter(|(at, _)| owners.contains(at));
+            unknown_name(
+                &value,
+                wanted,
+                "terminal with such channels",
+                known.map(|(_, subdevice)| subdevice.name.clone()),
+            );
+        }
+        position.filter(|_| has_channels)
+    });
+    let last = match device {
+        Some(device) => owners.iter().filter(|owner| **owner == device).count().saturating_sub(1),
+        None => DIGITAL_CHANNELS - 1,
+    };
+    let channel = table.whole::<usize>("channel", 0..=i64::try_from(last).unwrap_or(0));
+    let first = owners.iter().position(|owner| Some(*owner) == device);
+    Some(first? + channel?)
+}
+
+fn claim(table: &Table<'_>, slot: &mut Option<String>, name: &str) -> Option<()> {
+    if let Some(earlier) = slot {
+        table.problem(
+            "channel",
+            format!("is `{earlier}` already"),
+            "every channel once",
+            "correct the number",
+        );
+        return None;
+    }
+    *slot = Some(name.to_owned());
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scaling_there_and_back_is_exact_to_one_step() {
+        let scaling = AnalogScaling { at_0_percent: 10.0, at_100_percent: 50.0 };
+        let step = 40.0 / f64::from(RAW_FULL_SCALE);
+        for value in [10.0, 10.001, 23.4, 49.99, 50.0] {
+            assert!((scaling.value(scaling.raw(value)) - value).abs() <= step / 2.0 + 1e-12, "{value}");
+        }
+        assert_eq!(scaling.raw(60.0), RAW_FULL_SCALE);
+        assert_eq!(scaling.raw(-5.0), 0);
+        assert_eq!(scaling.raw(f64::NAN), 0);
+    }
+
+    #[test]
+    fn a_falling_scale_works_as_well() {
+        let scaling = AnalogScaling { at_0_percent: 10.0, at_100_percent: 0.0 };
+        assert_eq!(scaling.raw(10.0), 0);
+        assert_eq!(scaling.raw(0.0), RAW_FULL_SCALE);
+        assert_eq!(scaling.range(), (0.0, 10.0));
+    }
+}

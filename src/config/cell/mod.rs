@@ -1,0 +1,214 @@
+//! The valid cell: everything the daemon knows about one robot and what is around it, in SI units.
+//! Made only by [`read_cell`], which reports every mistake of the file at once.
+
+mod coupling;
+mod io;
+mod link;
+mod robot;
+mod simulation;
+mod subdevice;
+mod tools;
+mod welding;
+
+pub use coupling::Coupling;
+pub use io::{AnalogChannel, AnalogScaling, DigitalChannel, IoMap, RAW_FULL_SCALE};
+pub use link::{DistributedClock, Link, LinkKind, RealtimeSettings, Sockets};
+pub use robot::{JointNarrowing, Robot, RobotSource, TcpLimits};
+pub use simulation::{SimulatedDrive, SimulatedPowerSource, Simulation};
+pub use subdevice::{Drive, SdoValue, StartupSdo, SubDevice};
+pub use tools::{Tool, WorkObject, read_pose};
+pub use welding::WeldingBinding;
+
+use super::document::{Node, Range, Table, Value, listed};
+use super::problem::{Problem, Problems};
+use crate::devices::Device;
+use crate::joints::MAX_JOINTS;
+
+/// The only format of a cell file so far.
+pub const FORMAT_VERSION: i64 = 1;
+
+/// One robot cell. Constant after start.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cell {
+    /// Name, as an identifier.
+    pub name: String,
+    /// Which robot stands in it.
+    pub robot: Robot,
+    /// How the drives are reached.
+    pub link: Link,
+    /// How the real-time thread runs.
+    pub realtime: RealtimeSettings,
+    /// What answers on the bus, in bus order.
+    pub subdevices: Vec<SubDevice>,
+    /// Between drives and joints.
+    pub coupling: Coupling,
+    /// Limits of the tool centre point.
+    pub tcp_limits: TcpLimits,
+    /// Tools.
+    pub tools: Vec<Tool>,
+    /// Work objects.
+    pub work_objects: Vec<WorkObject>,
+    /// Every input and output channel of the cell.
+    pub io: IoMap,
+    /// Digital input that is on while the emergency-stop chain is closed; `None`: there is none.
+    pub stop_input: Option<u8>,
+    /// Where the welding power source is connected; `None`: the cell cannot weld.
+    pub welding: Option<WeldingBinding>,
+    /// Where clients connect.
+    pub sockets: Sockets,
+    /// Data sets of processes that jobs refer to by name.
+    pub schedules: Vec<Schedule>,
+    /// What the simulated segment is like.
+    pub simulation: Simulation,
+}
+
+/// A named data set of an application process: one file in `config/processes/`.
+///
+/// Kept as written; what its keys mean is known to the process alone, see `processes`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Schedule {
+    /// Its name: that of the file, without extension.
+    pub name: String,
+    /// The process it belongs to, for example `weld`.
+    pub process: String,
+    /// The data as written.
+    pub data: Node,
+}
+
+impl Cell {
+    /// Number of joints.
+    #[must_use]
+    pub const fn joint_count(&self) -> usize {
+        self.coupling.len()
+    }
+
+    /// The drive of each joint with its position on the bus, joint 1 first.
+    #[must_use]
+    pub fn drives(&self) -> Vec<(usize, &Drive)> {
+        let mut drives: Vec<_> = self
+            .subdevices
+            .iter()
+            .enumerate()
+            .filter_map(|(position, subdevice)| subdevice.drive.as_ref().map(|drive| (position, drive)))
+            .collect();
+        drives.sort_by_key(|(_, drive)| drive.joint);
+        drives
+    }
+
+    /// The tool of that name.
+    #[must_use]
+    pub fn tool(&self, name: &str) -> Option<&Tool> {
+        self.tools.iter().find(|tool| tool.name == name)
+    }
+
+    /// The work object of that name.
+    #[must_use]
+    pub fn work_object(&self, name: &str) -> Option<&WorkObject> {
+        self.work_objects.iter().find(|object| object.name == name)
+    }
+
+    /// The data set of that name and process.
+    #[must_use]
+    pub fn schedule(&self, process: &str, name: &str) -> Option<&Schedule> {
+        self.schedules.iter().find(|schedule| schedule.process == process && schedule.name == name)
+    }
+}
+
+/// What a cell file refers to by name: device types, data sets of processes.
+#[derive(Debug, Default)]
+pub struct Surroundings {
+    /// Device types by name: the files in `config/drives/`.
+    pub devices: Vec<(String, Device)>,
+    /// The files in `config/processes/`.
+    pub schedules: Vec<Schedule>,
+}
+
+/// Reads a cell as written into a valid one.
+///
+/// Whether the joint limits only narrow those of the robot is checked where the model is known, in
+/// [`load`](super::load).
+///
+/// # Errors
+/// Every mistake of the file.
+pub fn read_cell(node: &Node, surroundings: Surroundings) -> Result<Cell, Vec<Problem>> {
+    let problems = Problems::default();
+    let cell = Value::root(node, &problems).table().and_then(|table| read_root(table, surroundings));
+    problems.finish(cell)
+}
+
+fn read_root(mut root: Table<'_>, surroundings: Surroundings) -> Option<Cell> {
+    let version = root.integer("format_version", FORMAT_VERSION..=FORMAT_VERSION);
+    let name = root.identifier("name");
+    let robot = root.section("robot").and_then(robot::read_robot);
+    let link = root.section("ethercat").and_then(link::read_link);
+    let realtime = root.maybe("realtime", |value| value.table().and_then(link::read_realtime));
+    let subdevices = subdevice::read_subdevices(&mut root, &surroundings.devices);
+    let joint_count = subdevices.as_ref().map(|subdevices| drive_count(subdevices));
+    if joint_count == Some(0) {
+        root.problem(
+            "subdevices",
+            "no drive among them",
+            format!("1 to {MAX_JOINTS} drives"),
+            "add the drives",
+        );
+    }
+    let coupling = coupling::read_coupling(&mut root, joint_count);
+    let narrowings = robot::read_narrowings(&mut root, joint_count);
+    let tcp_limits = root.section("tcp_limits").and_then(robot::read_tcp_limits);
+    let tools = tools::read_tools(&mut root);
+    let work_objects = tools::read_work_objects(&mut root);
+    let io = io::read_io(&mut root, subdevices.as_deref());
+    let stop_input = match &io {
+        Some(io) => root.maybe("stop_input", |value| io.digital_input(&value)),
+        // Without the channels a name cannot be checked; asking marks the key as known.
+        None => root.maybe("stop_input", |_| None),
+    };
+    let welding = match &io {
+        Some(io) => {
+            root.maybe("welding", |value| value.table().and_then(|table| welding::read_binding(table, io)))
+        }
+        None => root.maybe("welding", |_| None),
+    };
+    let sockets = root.maybe("sockets", |value| value.table().and_then(link::read_sockets));
+    let simulation = simulation::read_simulation(&mut root, joint_count);
+    drop(root);
+
+    version?;
+    let mut robot = robot?;
+    robot.narrowings = narrowings?;
+    Some(Cell {
+        name: name?.to_owned(),
+        robot,
+        link: link?,
+        realtime: realtime?.unwrap_or_default(),
+        subdevices: subdevices?,
+        coupling: coupling?,
+        tcp_limits: tcp_limits?,
+        tools: tools?,
+        work_objects: work_objects?,
+        io: io?,
+        stop_input: stop_input?,
+        welding: welding?,
+        sockets: sockets?.unwrap_or_default(),
+        schedules: surroundings.schedules,
+        simulation: simulation?,
+    })
+}
+
+fn drive_count(subdevices: &[SubDevice]) -> usize {
+    subdevices.iter().filter(|subdevice| subdevice.drive.is_some()).count()
+}
+
+/// A time, s.
+const fn seconds(max: f64) -> Range {
+    Range::new(0.0, max, "s")
+}
+
+/// Notes a name that is not among the known ones.
+fn unknown_name(value: &Value<'_>, name: &str, what: &str, known: impl Iterator<Item = String>) {
+    value.problem(
+        format!("unknown {what} `{name}`"),
+        listed(known),
+        format!("define it or name another {what}"),
+    );
+}

@@ -1,0 +1,262 @@
+//! What answers on the bus: device types by name, and how each drive turns its joint.
+
+use std::f64::consts::TAU;
+
+use super::{listed, seconds, unknown_name};
+use crate::config::document::{Range, Table, Value};
+use crate::devices::{Device, DeviceKind, MAX_SUBDEVICES};
+use crate::joints::MAX_JOINTS;
+
+/// One SubDevice.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SubDevice {
+    /// Name, as an identifier.
+    pub name: String,
+    /// Name of its type: a file in `config/drives/`.
+    pub device_type: String,
+    /// Its type.
+    pub device: Device,
+    /// What it turns; `Some` exactly for [`DeviceKind::ServoDrive`].
+    pub drive: Option<Drive>,
+    /// SDOs written in PRE-OP, in this order.
+    pub startup: Vec<StartupSdo>,
+}
+
+/// A servo drive at its joint.
+///
+/// `counts = offset + sign · gear_ratio · counts_per_turn / 2π · m`, modulo 2^`counter_bits`, where `m`
+/// (rad) is the position after the gear; joints follow from all `m` by the
+/// [`Coupling`](super::Coupling).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Drive {
+    /// The joint it turns, counted from 0. Every joint has one drive.
+    pub joint: usize,
+    /// Counts in one turn of the motor.
+    pub counts_per_turn: u32,
+    /// Width of the position counter, 16 to 32 bits.
+    pub counter_bits: u8,
+    /// Turns of the motor for one turn after the gear, > 0.
+    pub gear_ratio: f64,
+    /// +1 or −1: counts grow or fall when the joint turns in its positive direction.
+    pub sign: f64,
+    /// Count at `m = 0`, as a signed number.
+    pub offset_counts: i64,
+    /// From brake released to first motion, s.
+    pub brake_release_delay: f64,
+    /// From brake closed to torque off, s.
+    pub brake_close_delay: f64,
+    /// Largest difference between setpoint and actual position, rad after the gear.
+    pub following_error_max: f64,
+    /// Rated torque of the motor, Nm at its shaft: unit of the drive's torque objects.
+    pub rated_torque: f64,
+}
+
+impl Drive {
+    /// Counts for one rad after the gear, with sign.
+    #[must_use]
+    pub fn counts_per_radian(&self) -> f64 {
+        self.sign * self.gear_ratio * f64::from(self.counts_per_turn) / TAU
+    }
+
+    /// Position after the gear at count 0, rad.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "at most 32 bits")]
+    pub fn position_at_count_0(&self) -> f64 {
+        -(self.offset_counts as f64) / self.counts_per_radian()
+    }
+}
+
+/// The value of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SdoValue {
+    /// UNSIGNED8
+    U8(u8),
+    /// UNSIGNED16
+    U16(u16),
+    /// UNSIGNED32
+    U32(u32),
+    /// INTEGER8
+    I8(i8),
+    /// INTEGER16
+    I16(i16),
+    /// INTEGER32
+    I32(i32),
+}
+
+/// An object written at start-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StartupSdo {
+    /// Index.
+    pub index: u16,
+    /// Subindex.
+    pub subindex: u8,
+    /// Value.
+    pub value: SdoValue,
+}
+
+pub(super) fn read_subdevices(root: &mut Table<'_>, types: &[(String, Device)]) -> Option<Vec<SubDevice>> {
+    let items = root.list("subdevices", 1..=MAX_SUBDEVICES)?;
+    let read: Vec<Option<SubDevice>> = items.iter().map(|item| read_subdevice(item, types)).collect();
+    let names: Vec<Option<&str>> =
+        read.iter().map(|subdevice| subdevice.as_ref().map(|subdevice| subdevice.name.as_str())).collect();
+    for (index, (item, name)) in items.iter().zip(&names).enumerate() {
+        if name.is_some() && names.iter().take(index).any(|earlier| earlier == name) {
+            item.problem("another SubDevice has this name", "every name once", "choose another name");
+        }
+    }
+    let subdevices = read.into_iter().collect::<Option<Vec<_>>>()?;
+    check_joints(root, &items, &subdevices)?;
+    Some(subdevices)
+}
+
+/// Every joint from 1 to the number of drives has one drive.
+fn check_joints(root: &Table<'_>, items: &[Value<'_>], subdevices: &[SubDevice]) -> Option<()> {
+    let mut driven = [false; MAX_JOINTS];
+    let mut count = 0;
+    let mut complete = true;
+    for (item, drive) in
+        items.iter().zip(subdevices).filter_map(|(item, subdevice)| Some((item, subdevice.drive.as_ref()?)))
+    {
+        count += 1;
+        match driven.get_mut(drive.joint) {
+            Some(taken) if !*taken => *taken = true,
+            Some(_) | None => {
+                complete = false;
+                item.problem(
+                    format!("joint {} has another drive already", drive.joint + 1),
+                    "one drive for each joint",
+                    "correct `joint`",
+                );
+            }
+        }
+    }
+    let missing: Vec<String> = (0..count.min(MAX_JOINTS))
+        .filter(|&joint| driven.get(joint) == Some(&false))
+        .map(|joint| (joint + 1).to_string())
+        .collect();
+    if count > MAX_JOINTS || !missing.is_empty() {
+        complete = false;
+        root.problem(
+            "subdevices",
+            format!("{count} drives, but none for joint {}", missing.join(", ")),
+            format!("drives for the joints 1 to {count}, at most {MAX_JOINTS}"),
+            "number the joints without gaps",
+        );
+    }
+    complete.then_some(())
+}
+
+fn read_subdevice(item: &Value<'_>, types: &[(String, Device)]) -> Option<SubDevice> {
+    let mut table = item.table()?;
+    let name = table.identifier("name");
+    let type_value = table.required("type", || listed(types.iter().map(|(name, _)| name)));
+    let found = type_value.and_then(|value| {
+        let wanted = value.identifier()?;
+        let found = types.iter().find(|(name, _)| name == wanted);
+        if found.is_none() {
+            unknown_name(&value, wanted, "device type", types.iter().map(|(name, _)| name.clone()));
+        }
+        found
+    });
+    let Some((device_type, device)) = found else {
+        table.abandon();
+        return None;
+    };
+    let drive = match device.kind {
+        DeviceKind::ServoDrive => read_drive(&mut table).map(Some),
+        DeviceKind::DigitalIo | DeviceKind::AnalogIo => Some(None),
+    };
+    let startup = match device.kind {
+        DeviceKind::ServoDrive | DeviceKind::AnalogIo => {
+            table.or_default("startup_sdos", Vec::new(), |value| read_startup(&value))
+        }
+        // No mailbox, so `startup_sdos` is an unknown key here.
+        DeviceKind::DigitalIo => Some(Vec::new()),
+    };
+    Some(SubDevice {
+        name: name?.to_owned(),
+        device_type: device_type.clone(),
+        device: *device,
+        drive: drive?,
+        startup: startup?,
+    })
+}
+
+/// Reads `joint`, counted from 1 as written and from 0 as valid.
+pub(super) fn read_joint(table: &mut Table<'_>, joint_count: usize) -> Option<usize> {
+    let last = i64::try_from(joint_count).unwrap_or(i64::MAX);
+    table.whole::<usize>("joint", 1..=last).and_then(|joint| joint.checked_sub(1))
+}
+
+fn read_drive(table: &mut Table<'_>) -> Option<Drive> {
+    let joint = read_joint(table, MAX_JOINTS);
+    let counts_per_turn = table.whole::<u32>("counts_per_turn", 16..=1 << 31);
+    let counter_bits = table.whole::<u8>("counter_bits", 16..=32);
+    let gear_ratio = table.number("gear_ratio", Range::new(0.01, 10_000.0, ""));
+    let sign = table.or_default("sign", 1, |value| {
+        let sign = value.integer(-1..=1)?;
+        if sign == 0 {
+            value.problem("0 has no direction", "1 or -1", "");
+        }
+        (sign != 0).then_some(sign)
+    });
+    let offset = table.or_default("offset_counts", 0, |value| value.integer(-(1 << 31)..=(1 << 31) - 1));
+    let brake_release_delay = table.number_or("brake_release_delay_s", seconds(5.0), 0.1);
+    let brake_close_delay = table.number_or("brake_close_delay_s", seconds(5.0), 0.1);
+    let following_error = table.number("following_error_max_deg", Range::new(0.001, 90.0, "°"));
+    let rated_torque = table.number("rated_torque_nm", Range::new(0.001, 10_000.0, "Nm"));
+    Some(Drive {
+        joint: joint?,
+        counts_per_turn: counts_per_turn?,
+        counter_bits: counter_bits?,
+        gear_ratio: gear_ratio?,
+        sign: if sign? < 0 { -1.0 } else { 1.0 },
+        offset_counts: offset?,
+        brake_release_delay: brake_release_delay?,
+        brake_close_delay: brake_close_delay?,
+        following_error_max: following_error?.to_radians(),
+        rated_torque: rated_torque?,
+    })
+}
+
+fn read_startup(value: &Value<'_>) -> Option<Vec<StartupSdo>> {
+    let read: Vec<_> = value.list(0..=64)?.iter().map(read_sdo).collect();
+    read.into_iter().collect()
+}
+
+fn read_sdo(item: &Value<'_>) -> Option<StartupSdo> {
+    #[derive(Clone, Copy)]
+    enum Kind {
+        U8,
+        U16,
+        U32,
+        I8,
+        I16,
+        I32,
+    }
+    let mut table = item.table()?;
+    let index = table.whole::<u16>("index", 0x1000..=0xFFFF);
+    let subindex = table.whole::<u8>("subindex", 0..=255);
+    let kind = table.choice(
+        "type",
+        &[
+            ("u8", Kind::U8),
+            ("u16", Kind::U16),
+            ("u32", Kind::U32),
+            ("i8", Kind::I8),
+            ("i16", Kind::I16),
+            ("i32", Kind::I32),
+        ],
+    );
+    let value = table.required("value", || "a whole number that fits `type`".to_owned());
+    let (kind, value) = (kind?, value?);
+    let value = match kind {
+        Kind::U8 => SdoValue::U8(value.whole(0..=i64::from(u8::MAX))?),
+        Kind::U16 => SdoValue::U16(value.whole(0..=i64::from(u16::MAX))?),
+        Kind::U32 => SdoValue::U32(value.whole(0..=i64::from(u32::MAX))?),
+        Kind::I8 => SdoValue::I8(value.whole(i64::from(i8::MIN)..=i64::from(i8::MAX))?),
+        Kind::I16 => SdoValue::I16(value.whole(i64::from(i16::MIN)..=i64::from(i16::MAX))?),
+        Kind::I32 => SdoValue::I32(value.whole(i64::from(i32::MIN)..=i64::from(i32::MAX))?),
+    };
+    Some(StartupSdo { index: index?, subindex: subindex?, value })
+}

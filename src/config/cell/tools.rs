@@ -1,0 +1,111 @@
+//! Tools and work objects.
+
+use nalgebra::{Quaternion, Translation3, UnitQuaternion, Vector3};
+
+use crate::config::document::{Range, Table, Value};
+use crate::geometry::Pose;
+
+/// A coordinate, mm.
+const COORDINATE: Range = Range::new(-20_000.0, 20_000.0, "mm");
+
+/// A tool on the flange.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tool {
+    /// Name, as an identifier.
+    pub name: String,
+    /// Tool centre point in the flange frame.
+    pub x_flange_tool: Pose,
+    /// Mass, kg.
+    pub mass: f64,
+    /// Centre of gravity in the flange frame, m.
+    pub center_of_gravity: Vector3<f64>,
+}
+
+/// A frame jobs are written in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorkObject {
+    /// Name, as an identifier.
+    pub name: String,
+    /// The frame in the base frame.
+    pub x_base_work: Pose,
+}
+
+/// Reads `position_mm` and `quaternion_wxyz` of a table.
+///
+/// The quaternion may be off unit length by one per cent, as rounded numbers are; it is normalised.
+pub fn read_pose(table: &mut Table<'_>) -> Option<Pose> {
+    let position = table
+        .required("position_mm", || format!("a list of 3 numbers, {}", COORDINATE.describe()))
+        .and_then(|value| value.vector::<3>(COORDINATE));
+    let rotation = table
+        .required("quaternion_wxyz", || "a list of 4 numbers, unit length".to_owned())
+        .and_then(|value| read_quaternion(&value));
+    let [x, y, z] = position?;
+    Some(Pose::from_parts(Translation3::new(x * 1e-3, y * 1e-3, z * 1e-3), rotation?))
+}
+
+fn read_quaternion(value: &Value<'_>) -> Option<UnitQuaternion<f64>> {
+    let [w, x, y, z] = value.vector::<4>(Range::new(-1.01, 1.01, ""))?;
+    let quaternion = Quaternion::new(w, x, y, z);
+    if (quaternion.norm() - 1.0).abs() > 0.01 {
+        value.problem(
+            format!("the length is {:.4}", quaternion.norm()),
+            "unit length, within 0.01",
+            "write w, x, y, z of a rotation; no rotation is [1, 0, 0, 0]",
+        );
+        return None;
+    }
+    Some(UnitQuaternion::from_quaternion(quaternion))
+}
+
+pub(super) fn read_tools(root: &mut Table<'_>) -> Option<Vec<Tool>> {
+    read_named(root, "tools", |name, mut table| {
+        let x_flange_tool = read_pose(&mut table);
+        let mass = table.number("mass_kg", Range::new(0.0, 2000.0, "kg"));
+        let center = table
+            .required("center_of_gravity_mm", || format!("a list of 3 numbers, {}", COORDINATE.describe()))
+            .and_then(|value| value.vector::<3>(COORDINATE));
+        Some(Tool {
+            name,
+            x_flange_tool: x_flange_tool?,
+            mass: mass?,
+            center_of_gravity: Vector3::from(center?) * 1e-3,
+        })
+    })
+}
+
+pub(super) fn read_work_objects(root: &mut Table<'_>) -> Option<Vec<WorkObject>> {
+    read_named(root, "work_objects", |name, mut table| {
+        let x_base_work = read_pose(&mut table)?;
+        Some(WorkObject { name, x_base_work })
+    })
+}
+
+/// Reads a table whose keys are names.
+fn read_named<T>(
+    root: &mut Table<'_>,
+    key: &'static str,
+    read: impl Fn(String, Table<'_>) -> Option<T>,
+) -> Option<Vec<T>> {
+    let named = root.section(key)?.named();
+    let mut items = Vec::new();
+    for (name, value) in named {
+        let valid_name = is_identifier(name);
+        if !valid_name {
+            value.problem(
+                "this name is not allowed",
+                "1 to 64 letters, digits, `_`, `-`",
+                "choose another name",
+            );
+        }
+        let item = value.table().and_then(|table| read(name.to_owned(), table));
+        items.push(item.filter(|_| valid_name));
+    }
+    items.into_iter().collect()
+}
+
+/// True for 1 to 64 ASCII letters, digits, `_` and `-`.
+pub(super) fn is_identifier(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+}

@@ -1,0 +1,151 @@
+//! A type of SubDevice: one file in `config/drives/`.
+
+use super::document::{Table, Value, parse_toml};
+use super::problem::{Problem, Problems};
+use crate::devices::{Device, DeviceKind, Identity, MAX_PDO_ENTRIES, PdoEntry, PdoMap, objects};
+
+/// Reads a device type.
+///
+/// # Errors
+/// Every mistake of the file.
+pub fn read_device(text: &str) -> Result<Device, Vec<Problem>> {
+    let node = parse_toml(text).map_err(|problem| vec![problem])?;
+    let problems = Problems::default();
+    let device = Value::root(&node, &problems).table().and_then(read_root);
+    problems.finish(device)
+}
+
+fn read_root(mut root: Table<'_>) -> Option<Device> {
+    let version = root.integer("format_version", 1..=1);
+    let kind = root.choice(
+        "kind",
+        &[
+            ("servo_drive", DeviceKind::ServoDrive),
+            ("digital_io", DeviceKind::DigitalIo),
+            ("analog_io", DeviceKind::AnalogIo),
+        ],
+    );
+    let distributed_clock = root.flag_or("distributed_clock", false);
+    let identity = root.section("identity").and_then(read_identity);
+    let outputs = root.maybe("outputs", |value| value.table().and_then(read_map));
+    let inputs = root.maybe("inputs", |value| value.table().and_then(read_map));
+    version?;
+    let device = Device {
+        kind: kind?,
+        identity: identity?,
+        outputs: outputs?.unwrap_or(PdoMap::EMPTY),
+        inputs: inputs?.unwrap_or(PdoMap::EMPTY),
+        distributed_clock: distributed_clock?,
+    };
+    check_objects(&root, &device).then_some(device)
+}
+
+fn read_identity(mut table: Table<'_>) -> Option<Identity> {
+    const WORD: std::ops::RangeInclusive<i64> = 0..=u32::MAX as i64;
+    let vendor = table.whole("vendor", WORD);
+    let product = table.whole("product", WORD);
+    let revision = table.whole("revision", WORD);
+    let serial = table.or_default("serial", 0, |value| value.whole(WORD));
+    Some(Identity { vendor: vendor?, product: product?, revision: revision?, serial: serial? })
+}
+
+fn read_map(mut table: Table<'_>) -> Option<PdoMap> {
+    let pdo = table.whole::<u16>("pdo", 0x1600..=0x1BFF);
+    let entries = table.list("entries", 1..=MAX_PDO_ENTRIES)?;
+    let entries: Vec<Option<PdoEntry>> = entries.iter().map(read_entry).collect();
+    let entries: Vec<PdoEntry> = entries.into_iter().collect::<Option<_>>()?;
+    let map = PdoMap::new(pdo?, &entries);
+    if map.is_none() {
+        let bits: u32 = entries.iter().map(|entry| u32::from(entry.bits)).sum();
+        table.problem(
+            "entries",
+            format!("{bits} bits together"),
+            "a whole number of bytes",
+            "add an entry of index 0 as padding",
+        );
+    }
+    map
+}
+
+fn read_entry(item: &Value<'_>) -> Option<PdoEntry> {
+    let mut table = item.table()?;
+    let index = table.whole("index", 0..=0xFFFF);
+    let subindex = table.or_default("subindex", 0, |value| value.whole(0..=255));
+    let bits = table.whole("bits", 1..=64);
+    Some(PdoEntry { index: index?, subindex: subindex?, bits: bits? })
+}
+
+/// A servo drive without these objects cannot be driven in CSP.
+fn check_objects(root: &Table<'_>, device: &Device) -> bool {
+    if device.kind != DeviceKind::ServoDrive {
+        return true;
+    }
+    let needed = [
+        ("outputs", &device.outputs, objects::CONTROLWORD, 16),
+        ("outputs", &device.outputs, objects::TARGET_POSITION, 32),
+        ("inputs", &device.inputs, objects::STATUSWORD, 16),
+        ("inputs", &device.inputs, objects::POSITION_ACTUAL, 32),
+    ];
+    let mut complete = true;
+    for (key, map, index, bits) in needed {
+        let mapped = map.entries().iter().any(|entry| entry.index == index && entry.bits == bits);
+        if !mapped {
+            complete = false;
+            root.problem(
+                key,
+                format!("0x{index:04X} with {bits} bits is not mapped"),
+                "a servo drive maps 0x6040, 0x607A, 0x6041 and 0x6064",
+                "add the entry",
+            );
+        }
+    }
+    complete
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn messages(text: &str) -> Vec<String> {
+        read_device(text).expect_err("the file is wrong").iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn all_mistakes_of_a_device_file_are_reported() {
+        let found = messages(
+            r#"
+            format_version = 1
+            kind = "servo"
+            colour = "red"
+            [identity]
+            vendor = -1
+            product = 2
+            revision = 3
+            [inputs]
+            pdo = 0x1A00
+            entries = [{ index = 0x6041, bits = 17 }]
+            "#,
+        );
+        let places: Vec<_> = found.iter().map(|message| message.split(':').next().unwrap_or("")).collect();
+        assert_eq!(places, ["kind", "identity.vendor", "inputs.entries", "colour"], "{found:#?}");
+    }
+
+    #[test]
+    fn a_servo_drive_needs_its_four_objects() {
+        let found = messages(
+            r#"
+            format_version = 1
+            kind = "servo_drive"
+            [identity]
+            vendor = 1
+            product = 2
+            revision = 3
+            [outputs]
+            pdo = 0x1600
+            entries = [{ index = 0x6040, bits = 16 }]
+            "#,
+        );
+        assert_eq!(found.len(), 3, "{found:#?}");
+        assert!(found.iter().any(|message| message.contains("0x607A")));
+    }
+}
