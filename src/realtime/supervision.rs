@@ -104,7 +104,6 @@ pub struct Supervision {
     out_of_op: [u32; MAX_SUBDEVICES],
     /// The newest setpoints, newest first.
     setpoints: [JointVector; LOOP_DELAY_CYCLES + 1],
-    fresh_before: bool,
     /// Exchanges that brought nothing usable.
     pub lost_frames: u64,
     /// Exchanges with a wrong working counter.
@@ -123,7 +122,6 @@ impl Supervision {
             bucket: 0,
             out_of_op: [0; MAX_SUBDEVICES],
             setpoints: [JointVector::zeros(limits.len()); LOOP_DELAY_CYCLES + 1],
-            fresh_before: false,
             lost_frames: 0,
             working_counter_errors: 0,
         }
@@ -210,9 +208,7 @@ impl Supervision {
 
     /// The drives, while all of them must follow their targets.
     #[must_use]
-    pub fn check_drives_enabled(&mut self, drives: &DriveGroup) -> Option<Finding> {
-        let fresh_pair = self.fresh_before && drives.is_fresh();
-        self.fresh_before = drives.is_fresh();
+    pub fn check_drives_enabled(&self, drives: &DriveGroup) -> Option<Finding> {
         if let Some(drive) = drives.first_faulted() {
             return Some(drive_fault(drives, drive));
         }
@@ -232,7 +228,7 @@ impl Supervision {
         if !drives.is_fresh() {
             return None;
         }
-        if fresh_pair {
+        if drives.is_fresh_pair() {
             for (joint, limit) in self.limits.as_slice().iter().enumerate() {
                 let jump = (drives.q_actual().get(joint) - drives.q_previous().get(joint)).abs();
                 let jump_max = 2.0 * limit.speed_max * self.dt_s;
