@@ -12,6 +12,7 @@ use motiond::devices::objects::MODE_CSP;
 use motiond::drives::channels::ChannelValues;
 use motiond::drives::process_image::DriveFeedback;
 use motiond::drives::scaling::{ArmScaling, CouplingMatrix, DriveScaling};
+use motiond::fieldbus::AlState;
 use motiond::geometry::Pose;
 use motiond::joints::{JointLimit, JointLimits, JointVector, MAX_JOINTS};
 use motiond::kinematics::inverse::InverseSettings;
@@ -174,7 +175,7 @@ impl Bench {
                 fresh_subdevices: 0b11,
                 working_counter: 6,
                 working_counter_expected: 6,
-                al_states: [8; MAX_SUBDEVICES],
+                al_states: [AlState::Op; MAX_SUBDEVICES],
                 subdevices: JOINTS,
                 skipped_cycles: 0,
             },
