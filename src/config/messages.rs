@@ -54,6 +54,8 @@ pub enum ErrorCode {
     RunActive = 7107,
     /// A bounded queue is full.
     Busy = 7108,
+    /// Another request took it back before it was carried out.
+    Cancelled = 7109,
     /// No job of this name is stored.
     JobUnknown = 7201,
     /// The job has mistakes or cannot be executed on this cell.
@@ -68,7 +70,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::ParseError,
         Self::NotUtf8,
         Self::DuplicateKey,
@@ -89,6 +91,7 @@ impl ErrorCode {
         Self::FaultActive,
         Self::RunActive,
         Self::Busy,
+        Self::Cancelled,
         Self::JobUnknown,
         Self::JobInvalid,
         Self::WrongTool,

@@ -1,1 +1,7 @@
-//! Jobs: document, store, runner. What an instruction moves is decided in `planning`.
+//! Jobs: document, store, planning desk, runner: from text that was accepted to pieces that are fed to
+//! the cycle. What an instruction moves is decided in `planning`, who may ask in `api`.
+
+pub mod files;
+pub mod planning_desk;
+pub mod runner;
+pub mod store;

@@ -1,0 +1,256 @@
+//! The status object: the newest sample in the units and names of the outside.
+
+use serde::Serialize;
+
+use crate::boundary::piece_queue::PieceKind;
+use crate::boundary::sample_ring::Sample;
+use crate::config::messages::{Catalogue, Language};
+use crate::faults::Fault;
+use crate::geometry::Pose;
+use crate::trajectory::path::ParameterUnit;
+
+/// Names of the cell's channels and what the status says about them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ChannelNames {
+    /// Digital inputs: name and channel.
+    pub digital_inputs: Vec<(String, u8)>,
+    /// Digital outputs: name and channel.
+    pub digital_outputs: Vec<(String, u8)>,
+    /// Analog inputs: name (with unit) and channel.
+    pub analog_inputs: Vec<(String, u8)>,
+    /// Analog outputs: name (with unit) and channel.
+    pub analog_outputs: Vec<(String, u8)>,
+    /// The digital input that tells that the arc burns.
+    pub arc_input: Option<u8>,
+}
+
+impl ChannelNames {
+    /// True when the arc burns in `sample`; always false on a cell without one.
+    #[must_use]
+    pub fn arc_on(&self, sample: &Sample) -> bool {
+        self.arc_input.is_some_and(|channel| bit(sample.digital_inputs, channel))
+    }
+}
+
+/// Level of a channel in a mask; false beyond 63.
+#[must_use]
+pub fn bit(mask: u64, channel: u8) -> bool {
+    mask.checked_shr(u32::from(channel)).unwrap_or(0) & 1 == 1
+}
+
+/// A pose in the units of the outside.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct PoseStatus {
+    /// Position, mm.
+    pub position_mm: [f64; 3],
+    /// Orientation as a unit quaternion, w first, w ≥ 0.
+    pub orientation_wxyz: [f64; 4],
+}
+
+impl From<&Pose> for PoseStatus {
+    fn from(pose: &Pose) -> Self {
+        let position = pose.translation.vector;
+        let rotation = pose.rotation;
+        // A quaternion and its negative are the same rotation; one of them is chosen for readers.
+        let sign = if rotation.w < 0.0 { -1.0 } else { 1.0 };
+        Self {
+            position_mm: [position.x * 1e3, position.y * 1e3, position.z * 1e3],
+            orientation_wxyz: [rotation.w, rotation.i, rotation.j, rotation.k].map(|value| value * sign),
+        }
+    }
+}
+
+/// The run, as far as the status shows it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct RunStatus {
+    /// The run.
+    pub run_id: String,
+    /// The job.
+    pub job_id: String,
+    /// State of the run.
+    pub state: &'static str,
+    /// Share of the planned time that is done, 0 to 1.
+    pub progress: f64,
+    /// Planned time at 100 % override, s.
+    pub planned_s: f64,
+    /// Position of the instruction in the document, from 0.
+    pub instruction: u32,
+    /// Position of the piece in the run, from 0.
+    pub segment: u32,
+    /// Way travelled on a Cartesian segment, mm; null on others.
+    pub s_mm: Option<f64>,
+    /// Speed along a Cartesian segment, mm/s; null on others.
+    pub v_mm_s: Option<f64>,
+    /// The process in force.
+    pub process: Option<String>,
+    /// Its phase.
+    pub phase: Option<String>,
+}
+
+/// A fault, as the status shows it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FaultStatus {
+    /// Stable number, shown with a leading `E`.
+    pub code: String,
+    /// Stable name.
+    pub name: String,
+    /// What happened, with values.
+    pub message: String,
+    /// Why such a thing happens.
+    pub cause: String,
+    /// What to do about it.
+    pub remedy: String,
+    /// The joint, drive or SubDevice, counted from 1.
+    #[serde(rename = "where")]
+    pub place: Option<u32>,
+    /// The value that was seen, SI units or a raw code.
+    pub value: f64,
+    /// The limit it is held against; zero where there is none.
+    pub limit: f64,
+    /// What the machine did.
+    pub reaction: &'static str,
+    /// The cycle it was detected in.
+    pub cycle: u64,
+}
+
+/// Counters since the daemon started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct CounterStatus {
+    /// Cyclic exchanges that brought nothing in time.
+    pub lost_frames: u64,
+    /// Cycles that began late or were skipped.
+    pub late_cycles: u64,
+    /// Exchanges with a wrong working counter.
+    pub wkc_errors: u64,
+    /// Heap allocations seen inside a cycle.
+    pub heap_allocations_in_cycle: u64,
+    /// Samples nobody could take.
+    pub dropped_samples: u64,
+    /// Events nobody could take.
+    pub dropped_events: u64,
+}
+
+/// The status object.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Status {
+    /// Cycles sent.
+    pub cycle: u64,
+    /// Path time: sent cycles × cycle time, s.
+    pub time_s: f64,
+    /// State of the machine.
+    pub state: &'static str,
+    /// Latched faults, the first one first.
+    pub faults: Vec<FaultStatus>,
+    /// The run, the last one if none is active.
+    pub run: Option<RunStatus>,
+    /// Tool centre point of the setpoint in the base frame.
+    pub tcp: PoseStatus,
+    /// Joint positions measured, deg (mm for a prismatic joint).
+    pub joints_deg: Vec<f64>,
+    /// Joint setpoints, deg (mm for a prismatic joint).
+    pub joints_setpoint_deg: Vec<f64>,
+    /// Speed override in force, %.
+    pub override_percent: f64,
+    /// The arc burns.
+    pub arc: bool,
+    /// Digital inputs by name.
+    pub inputs: std::collections::BTreeMap<String, bool>,
+    /// Digital outputs by name.
+    pub outputs: std::collections::BTreeMap<String, bool>,
+    /// Analog inputs by name.
+    pub analog_inputs: std::collections::BTreeMap<String, f32>,
+    /// Analog outputs by name.
+    pub analog_outputs: std::collections::BTreeMap<String, f32>,
+    /// The inputs of this status were received in this cycle.
+    pub fresh: bool,
+    /// Drives in operation enabled, in bus order.
+    pub drives_enabled: Vec<bool>,
+    /// Counters since start.
+    pub counters: CounterStatus,
+}
+
+/// Parameter and speed of `kind` at the sample in mm and mm/s; none unless it is travelled by distance.
+#[must_use]
+pub fn distance_on(kind: &PieceKind, sample: &Sample) -> Option<(f64, f64)> {
+    let PieceKind::Motion(segment) = kind else { return None };
+    (segment.path.unit() == ParameterUnit::ToolDistance).then_some((sample.s * 1e3, sample.speed * 1e3))
+}
+
+/// The name of a reaction on the wire.
+#[must_use]
+pub const fn reaction_name(fault: &Fault) -> &'static str {
+    use crate::faults::Reaction;
+    match fault.reaction {
+        Reaction::RideThrough => "ride_through",
+        Reaction::PathHold => "path_hold",
+        Reaction::JointStop => "joint_stop",
+        Reaction::QuickStop => "quick_stop",
+        Reaction::TorqueOff => "torque_off",
+    }
+}
+
+/// Builds the status from the newest sample.
+#[must_use]
+pub fn status(
+    sample: &Sample,
+    channels: &ChannelNames,
+    run: Option<RunStatus>,
+    faults: Vec<FaultStatus>,
+    dropped_events: u64,
+) -> Status {
+    let digital = |names: &[(String, u8)], mask: u64| {
+        names.iter().map(|(name, channel)| (name.clone(), bit(mask, *channel))).collect()
+    };
+    let analog = |names: &[(String, u8)], values: &[f32]| {
+        names
+            .iter()
+            .filter_map(|(name, channel)| Some((name.clone(), *values.get(usize::from(*channel))?)))
+            .collect()
+    };
+    Status {
+        cycle: sample.cycle.0,
+        time_s: sample.time.as_seconds(),
+        state: sample.state.name(),
+        faults,
+        run,
+        tcp: PoseStatus::from(&sample.x_base_tool),
+        joints_deg: sample.q_actual.iter().map(f64::to_degrees).collect(),
+        joints_setpoint_deg: sample.q_setpoint.iter().map(f64::to_degrees).collect(),
+        override_percent: sample.override_ratio.get() * 100.0,
+        arc: channels.arc_on(sample),
+        inputs: digital(&channels.digital_inputs, sample.digital_inputs),
+        outputs: digital(&channels.digital_outputs, sample.digital_outputs),
+        analog_inputs: analog(&channels.analog_inputs, &sample.analog_inputs),
+        analog_outputs: analog(&channels.analog_outputs, &sample.analog_outputs),
+        fresh: sample.fresh,
+        drives_enabled: (0..sample.q_actual.len())
+            .map(|drive| bit(u64::from(sample.drives_enabled), u8::try_from(drive).unwrap_or(u8::MAX)))
+            .collect(),
+        counters: CounterStatus {
+            lost_frames: sample.counters.lost_frames,
+            late_cycles: sample.counters.late_cycles,
+            wkc_errors: sample.counters.working_counter_errors,
+            heap_allocations_in_cycle: sample.counters.heap_allocations,
+            dropped_samples: sample.dropped,
+            dropped_events,
+        },
+    }
+}
+
+/// A fault in words: those of the catalogue, with the values seen.
+#[must_use]
+pub fn fault_status(fault: &Fault) -> FaultStatus {
+    let text = Catalogue::of(Language::English).fault(fault.code);
+    FaultStatus {
+        code: format!("E{}", fault.code.number()),
+        name: text.name.clone(),
+        message: text.message.clone(),
+        cause: text.cause.clone(),
+        remedy: text.remedy.clone(),
+        place: fault.place.map(|place| u32::from(place) + 1),
+        value: fault.value,
+        limit: fault.limit,
+        reaction: reaction_name(fault),
+        cycle: fault.cycle.0,
+    }
+}
