@@ -3,6 +3,8 @@
 //!
 //! Names carry frames: `x_base_tool` is the pose of the tool in the base frame, and
 //! `x_base_flange * x_flange_tool` is right because the inner names meet.
+#![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros))]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 use nalgebra::{Isometry3, UnitQuaternion, Vector3};
 

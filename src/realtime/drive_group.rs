@@ -21,6 +21,8 @@ struct Axis {
     known: bool,
     /// The reading of this cycle is fresh.
     fresh: bool,
+    /// So was the one of the cycle before.
+    fresh_before: bool,
 }
 
 /// All drives of an arm.
@@ -63,6 +65,7 @@ impl DriveGroup {
         for (drive, (axis, feedback)) in
             self.axes.iter_mut().zip(feedback).take(self.scaling.drive_count()).enumerate()
         {
+            axis.fresh_before = axis.fresh;
             axis.fresh = is_fresh(drive);
             if !axis.fresh {
                 continue;
@@ -100,6 +103,12 @@ impl DriveGroup {
     #[must_use]
     pub fn is_fresh(&self) -> bool {
         self.axes().all(|axis| axis.fresh)
+    }
+
+    /// [`q_previous`](Self::q_previous) and [`q_actual`](Self::q_actual) are one cycle apart.
+    #[must_use]
+    pub fn is_fresh_pair(&self) -> bool {
+        self.axes().all(|axis| axis.fresh && axis.fresh_before)
     }
 
     /// State of one drive, from its newest fresh statusword.

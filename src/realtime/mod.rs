@@ -18,5 +18,6 @@ pub mod interpolator;
 pub mod joint_stop;
 pub mod machine_state;
 pub mod process_phases;
+pub mod run_loop;
 pub mod setpoint_limits;
 pub mod supervision;

@@ -6,6 +6,7 @@ use crate::devices::MAX_SUBDEVICES;
 use crate::devices::objects::MODE_CSP;
 use crate::drives::cia402::DriveState;
 use crate::faults::FaultCode;
+use crate::fieldbus::AlState;
 use crate::joints::{JointLimits, JointVector, MAX_JOINTS};
 
 /// Consecutive exchanges without data that are ridden through.
@@ -33,8 +34,8 @@ pub struct ExchangeResult {
     pub working_counter: u16,
     /// Working counter that a whole segment gives.
     pub working_counter_expected: u16,
-    /// AL state of each SubDevice as received with the inputs (8: OP); 0: no answer.
-    pub al_states: [u8; MAX_SUBDEVICES],
+    /// State of each SubDevice as received with the inputs.
+    pub al_states: [AlState; MAX_SUBDEVICES],
     /// Number of SubDevices.
     pub subdevices: usize,
     /// Whole cycles skipped before this one.
@@ -57,11 +58,9 @@ impl ExchangeResult {
     /// A SubDevice is in OP.
     #[must_use]
     pub fn is_operational(&self, subdevice: usize) -> bool {
-        self.al_states.get(subdevice).is_some_and(|&state| state == AL_OP)
+        self.al_states.get(subdevice).is_some_and(|&state| state == AlState::Op)
     }
 }
-
-const AL_OP: u8 = 8;
 
 /// Limits of supervision.
 #[derive(Clone, Copy, Debug)]
@@ -104,7 +103,6 @@ pub struct Supervision {
     out_of_op: [u32; MAX_SUBDEVICES],
     /// The newest setpoints, newest first.
     setpoints: [JointVector; LOOP_DELAY_CYCLES + 1],
-    fresh_before: bool,
     /// Exchanges that brought nothing usable.
     pub lost_frames: u64,
     /// Exchanges with a wrong working counter.
@@ -123,7 +121,6 @@ impl Supervision {
             bucket: 0,
             out_of_op: [0; MAX_SUBDEVICES],
             setpoints: [JointVector::zeros(limits.len()); LOOP_DELAY_CYCLES + 1],
-            fresh_before: false,
             lost_frames: 0,
             working_counter_errors: 0,
         }
@@ -186,11 +183,15 @@ impl Supervision {
                 continue;
             }
             *out = if exchange.is_operational(subdevice) { 0 } else { out.saturating_add(1) };
-            let state = exchange.al_states.get(subdevice).copied().unwrap_or(0);
+            let state = exchange.al_states.get(subdevice).copied().unwrap_or_default();
             if *out > OUT_OF_OP_MAX && finding.is_none() {
-                let code =
-                    if state == 0 { FaultCode::SubDeviceLost } else { FaultCode::SubDeviceNotOperational };
-                finding = Some(Finding::new(code, Some(subdevice), f64::from(state), f64::from(AL_OP)));
+                let code = if state == AlState::NoAnswer {
+                    FaultCode::SubDeviceLost
+                } else {
+                    FaultCode::SubDeviceNotOperational
+                };
+                let (found, wanted) = (f64::from(state.request()), f64::from(AlState::Op.request()));
+                finding = Some(Finding::new(code, Some(subdevice), found, wanted));
             }
         }
         if finding.is_none() && (self.lost_in_a_row > LOST_IN_A_ROW_MAX || self.bucket > BUCKET_MAX) {
@@ -210,9 +211,7 @@ impl Supervision {
 
     /// The drives, while all of them must follow their targets.
     #[must_use]
-    pub fn check_drives_enabled(&mut self, drives: &DriveGroup) -> Option<Finding> {
-        let fresh_pair = self.fresh_before && drives.is_fresh();
-        self.fresh_before = drives.is_fresh();
+    pub fn check_drives_enabled(&self, drives: &DriveGroup) -> Option<Finding> {
         if let Some(drive) = drives.first_faulted() {
             return Some(drive_fault(drives, drive));
         }
@@ -232,7 +231,7 @@ impl Supervision {
         if !drives.is_fresh() {
             return None;
         }
-        if fresh_pair {
+        if drives.is_fresh_pair() {
             for (joint, limit) in self.limits.as_slice().iter().enumerate() {
                 let jump = (drives.q_actual().get(joint) - drives.q_previous().get(joint)).abs();
                 let jump_max = 2.0 * limit.speed_max * self.dt_s;
@@ -297,7 +296,7 @@ mod tests {
             fresh_subdevices: 0b111,
             working_counter: 9,
             working_counter_expected: 9,
-            al_states: [8; MAX_SUBDEVICES],
+            al_states: [AlState::Op; MAX_SUBDEVICES],
             subdevices: 3,
             skipped_cycles: 0,
         }
@@ -344,7 +343,10 @@ mod tests {
 
     #[test]
     fn a_subdevice_out_of_op_is_found_in_the_second_cycle_and_named() {
-        for (state, code) in [(0, FaultCode::SubDeviceLost), (4, FaultCode::SubDeviceNotOperational)] {
+        for (state, code) in [
+            (AlState::NoAnswer, FaultCode::SubDeviceLost),
+            (AlState::SafeOp, FaultCode::SubDeviceNotOperational),
+        ] {
             let mut supervision = supervision();
             let mut exchange = good();
             exchange.al_states[1] = state;
