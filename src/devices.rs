@@ -6,6 +6,11 @@ pub const MAX_SUBDEVICES: usize = 32;
 /// Largest number of entries in one direction of a device's process data.
 pub const MAX_PDO_ENTRIES: usize = 16;
 
+/// Digital channels of a cell in each direction.
+pub const DIGITAL_CHANNELS: usize = 64;
+/// Analog channels of a cell in each direction.
+pub const ANALOG_CHANNELS: usize = 8;
+
 /// What the SII says a SubDevice is (ETG.1000.6, SII words 8 to 15).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Identity {

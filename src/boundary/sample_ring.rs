@@ -3,6 +3,7 @@
 
 use rtrb::{Consumer, Producer, RingBuffer};
 
+use crate::devices::ANALOG_CHANNELS;
 use crate::geometry::Pose;
 use crate::joints::JointVector;
 use crate::machine::{MachineState, RunTag};
@@ -10,8 +11,6 @@ use crate::units::{Cycles, Nanoseconds, Ratio};
 
 /// Samples that may wait: four seconds at 1 kHz.
 pub const CAPACITY: usize = 4096;
-/// Analog channels a sample carries in each direction.
-pub const ANALOG_CHANNELS: usize = 8;
 
 /// Counters of the bus and of the cycle since start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,10 +1,7 @@
 //! Digital and analog channels: where they lie in the process data, and what an analog count means.
 
 use crate::boundary::phase_table::Action;
-use crate::boundary::sample_ring::ANALOG_CHANNELS;
-
-/// Digital channels of a cell in each direction.
-pub const DIGITAL_CHANNELS: usize = 64;
+use crate::devices::{ANALOG_CHANNELS, DIGITAL_CHANNELS};
 
 /// Where a digital channel lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,12 +2,8 @@
 //! in the middle of the working range is not seen. Between drives and joints stands an n × n coupling
 //! matrix (wrist axes that drag each other along).
 
-use nalgebra::SMatrix;
-
+use crate::config::cell::Coupling;
 use crate::joints::{JointVector, MAX_JOINTS};
-
-/// Coupling between drive angles (behind the gear) and joint positions.
-pub type CouplingMatrix = SMatrix<f64, MAX_JOINTS, MAX_JOINTS>;
 
 /// Scaling of one drive.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -91,41 +87,26 @@ impl CounterFollower {
 #[derive(Clone, Copy, Debug)]
 pub struct ArmScaling {
     drives: [Option<DriveScaling>; MAX_JOINTS],
-    count: usize,
-    joints_from_drives: CouplingMatrix,
-    drives_from_joints: CouplingMatrix,
+    coupling: Coupling,
 }
 
 impl ArmScaling {
-    /// Scaling of `drives` (drive i first moves joint i) with `joints_from_drives`, whose upper left
-    /// n × n block counts.
+    /// Scaling of `drives` (drive i first moves joint i), coupled by `coupling`.
     ///
-    /// `None` when there are too many drives or the block cannot be inverted.
+    /// `None` when there is not one drive for each joint of the coupling.
     #[must_use]
-    pub fn new(drives: &[DriveScaling], joints_from_drives: &CouplingMatrix) -> Option<Self> {
+    pub fn new(drives: &[DriveScaling], coupling: Coupling) -> Option<Self> {
         let mut slots = [None; MAX_JOINTS];
         for (slot, drive) in slots.get_mut(..drives.len())?.iter_mut().zip(drives) {
             *slot = Some(*drive);
         }
-        let mut block = CouplingMatrix::identity();
-        for row in 0..drives.len() {
-            for column in 0..drives.len() {
-                *block.get_mut((row, column))? = *joints_from_drives.get((row, column))?;
-            }
-        }
-        let inverse = block.try_inverse()?;
-        inverse.iter().all(|value| value.is_finite()).then_some(Self {
-            drives: slots,
-            count: drives.len(),
-            joints_from_drives: block,
-            drives_from_joints: inverse,
-        })
+        (drives.len() == coupling.len()).then_some(Self { drives: slots, coupling })
     }
 
     /// Number of drives.
     #[must_use]
     pub const fn drive_count(&self) -> usize {
-        self.count
+        self.coupling.len()
     }
 
     /// Scaling of one drive.
@@ -137,13 +118,13 @@ impl ArmScaling {
     /// Joint positions (rad) at followed counts, one for each drive.
     #[must_use]
     pub fn joints(&self, counts: impl Fn(usize) -> i64) -> JointVector {
-        let angles = JointVector::from_fn(self.count, |drive| {
-            self.drive(drive).map_or(0.0, |d| d.angle_rad(counts(drive)))
+        let angles = JointVector::from_fn(self.drive_count(), |drive| {
+            self.drive(drive).map_or(0.0, |scaling| scaling.angle_rad(counts(drive)))
         });
-        multiply(&self.joints_from_drives, &angles)
+        self.coupling.joints(&angles)
     }
 
-    /// Followed counts nearest to joint positions (rad), for one drive.
+    /// Followed counts nearest to drive angles behind the gear (rad), for one drive.
     #[must_use]
     pub fn target_counts(&self, drive_angles: &JointVector, drive: usize) -> i64 {
         self.drive(drive).map_or(0, |scaling| scaling.counts(drive_angles.get(drive)))
@@ -152,18 +133,8 @@ impl ArmScaling {
     /// Drive angles behind the gear (rad) at joint positions (rad).
     #[must_use]
     pub fn drive_angles(&self, joints: &JointVector) -> JointVector {
-        multiply(&self.drives_from_joints, joints)
+        self.coupling.drives(joints)
     }
-}
-
-fn multiply(matrix: &CouplingMatrix, vector: &JointVector) -> JointVector {
-    JointVector::from_fn(vector.len(), |row| {
-        vector
-            .iter()
-            .enumerate()
-            .map(|(column, value)| matrix.get((row, column)).copied().unwrap_or(0.0) * value)
-            .sum()
-    })
 }
 
 #[cfg(test)]
@@ -201,9 +172,8 @@ mod tests {
 
         #[test]
         fn counts_survive_the_way_through_joint_space(counts in -2_000_000_000_i64..2_000_000_000, other in -1_000_000_000_i64..1_000_000_000) {
-            let mut coupling = CouplingMatrix::identity();
-            coupling[(1, 0)] = -0.0125;
-            let arm = ArmScaling::new(&[scaling(32), scaling(32)], &coupling).unwrap();
+            let coupling = Coupling::new(&[vec![1.0, 0.0], vec![-0.0125, 1.0]]).unwrap();
+            let arm = ArmScaling::new(&[scaling(32), scaling(32)], coupling).unwrap();
             let readings = [counts, other];
             let joints = arm.joints(|drive| readings[drive]);
             let angles = arm.drive_angles(&joints);
@@ -214,9 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_coupling_that_cannot_be_inverted_is_refused() {
-        let mut coupling = CouplingMatrix::identity();
-        coupling[(1, 1)] = 0.0;
-        assert!(ArmScaling::new(&[scaling(32), scaling(32)], &coupling).is_none());
+    fn every_joint_needs_its_drive() {
+        assert!(ArmScaling::new(&[scaling(32)], Coupling::identity(2)).is_none());
     }
 }

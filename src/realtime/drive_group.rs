@@ -203,7 +203,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::drives::scaling::{CouplingMatrix, DriveScaling};
+    use crate::config::cell::Coupling;
+    use crate::drives::scaling::DriveScaling;
 
     fn group() -> DriveGroup {
         let scaling = DriveScaling {
@@ -213,9 +214,8 @@ mod tests {
             sign: 1.0,
             offset_rad: -0.7,
         };
-        let mut coupling = CouplingMatrix::identity();
-        coupling[(1, 0)] = 0.02;
-        DriveGroup::new(ArmScaling::new(&[scaling; 2], &coupling).unwrap())
+        let coupling = Coupling::new(&[vec![1.0, 0.0], vec![0.02, 1.0]]).unwrap();
+        DriveGroup::new(ArmScaling::new(&[scaling; 2], coupling).unwrap())
     }
 
     fn feedback(statusword: u16, counts: [i32; 2]) -> [DriveFeedback; MAX_JOINTS] {

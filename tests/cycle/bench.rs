@@ -7,11 +7,12 @@ use motiond::boundary::phase_table::{Action, Actions};
 use motiond::boundary::piece_queue::{Piece, PieceKind};
 use motiond::boundary::sample_ring::Sample;
 use motiond::boundary::{DaemonEnd, boundary};
+use motiond::config::cell::Coupling;
 use motiond::devices::MAX_SUBDEVICES;
 use motiond::devices::objects::MODE_CSP;
 use motiond::drives::channels::ChannelValues;
 use motiond::drives::process_image::DriveFeedback;
-use motiond::drives::scaling::{ArmScaling, CouplingMatrix, DriveScaling};
+use motiond::drives::scaling::{ArmScaling, DriveScaling};
 use motiond::fieldbus::AlState;
 use motiond::geometry::Pose;
 use motiond::joints::{JointLimit, JointLimits, JointVector, MAX_JOINTS};
@@ -134,7 +135,7 @@ impl Bench {
 
     pub fn at(counts: [i32; JOINTS]) -> Self {
         // The joint angles follow the counters, so limits are laid around where the arm stands.
-        let arm = ArmScaling::new(&[scaling(); JOINTS], &CouplingMatrix::identity()).unwrap();
+        let arm = ArmScaling::new(&[scaling(); JOINTS], Coupling::identity(JOINTS)).unwrap();
         let start = arm.joints(|drive| i64::from(counts[drive]));
         let limits: Vec<JointLimit> = start
             .iter()

@@ -4,12 +4,9 @@
 use super::subdevice::SubDevice;
 use super::tools::is_identifier;
 use super::unknown_name;
-use crate::boundary::sample_ring::ANALOG_CHANNELS;
 use crate::config::document::{Range, Table, Value};
-use crate::devices::{DeviceKind, PdoMap};
+use crate::devices::{ANALOG_CHANNELS, DIGITAL_CHANNELS, DeviceKind, PdoMap};
 
-/// Most digital channels in each direction: as many as fit the sample's words.
-const DIGITAL_CHANNELS: usize = 64;
 /// Raw value of an analog channel at 100 % (INTEGER16).
 pub const RAW_FULL_SCALE: i16 = i16::MAX;
 
