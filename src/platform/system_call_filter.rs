@@ -16,6 +16,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch, apply_filter};
 
+use super::clock;
+
 static FORBIDDEN: AtomicU64 = AtomicU64::new(0);
 static LAST_FORBIDDEN: AtomicI64 = AtomicI64::new(-1);
 
@@ -83,6 +85,8 @@ fn allowed() -> impl Iterator<Item = i64> {
 /// # Errors
 /// The kernel has no seccomp, or refused; the thread then goes on unfiltered.
 pub fn install() -> Result<(), FilterError> {
+    // The first reading of the clock in a process looks for the vDSO in files.
+    let _first = clock::now();
     install_handler().map_err(FilterError::Handler)?;
     let text = |error: &dyn fmt::Display| FilterError::Filter(error.to_string());
     let architecture = TargetArch::try_from(std::env::consts::ARCH).map_err(|error| text(&error))?;
