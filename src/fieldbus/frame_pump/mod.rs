@@ -208,10 +208,11 @@ impl<L: FrameLink> FramePump<L> {
             if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
                 return Ok(output);
             }
+            // Before the limit is looked at: a cycle that woke too late to wait still sends its outputs.
+            link_errors += self.send_all();
             if self.link.now() >= limit {
                 return Err(PumpEnd::Elapsed);
             }
-            link_errors += self.send_all();
             link_errors += u32::from(!self.receive_one(time_driver::next_timeout().min(limit)));
             if link_errors >= LINK_ERRORS_MAX {
                 self.link.wait_until(limit);

@@ -105,6 +105,15 @@ fn when_nothing_answers_the_limit_ends_it_at_exactly_its_time() {
 }
 
 #[test]
+fn a_run_that_begins_after_its_limit_still_sends_its_frame() {
+    let mut pump = pump();
+    pump.link_mut().wait_until(Nanoseconds(5_000_000));
+    let main_device = pump.main_device();
+    let result = pump.run(Command::fprd(0x1000, 0).receive::<u8>(main_device), Nanoseconds(4_000_000));
+    assert_eq!((result, pump.counters().sent), (Err(PumpEnd::Elapsed), 1));
+}
+
+#[test]
 fn when_nothing_answers_the_library_sends_again_and_gives_up_by_its_own_timeouts() {
     let mut pump = pump();
     pump.link_mut().inner_mut().is_silent = true;

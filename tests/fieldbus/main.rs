@@ -1,0 +1,5 @@
+//! The fieldbus from outside: on a network interface, and against the simulated segment.
+
+#![expect(clippy::tests_outside_test_module, reason = "an integration test is a test module")]
+
+mod raw_socket;
