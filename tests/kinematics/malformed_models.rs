@@ -293,8 +293,8 @@ fn the_positions_of_the_urdf_written_in_degrees_are_not_wider() {
 
 #[test]
 fn mistakes_in_the_limits_file_are_named_by_key() {
-    limits_refused("jerk_max_deg_s3 = 6500", "", "joints.joint_2.jerk_max_deg_s3", "is missing");
-    limits_refused("jerk_max_deg_s3 = 6500", "jerk_max = 6500", "joints.joint_2.jerk_max", "not a known key");
+    limits_refused("jerk_max_deg_s3 = 6500", "", "joints.joint_2.jerk_max_deg_s3", "missing");
+    limits_refused("jerk_max_deg_s3 = 6500", "jerk_max = 6500", "joints.joint_2.jerk_max", "unknown key");
     limits_refused(
         "jerk_max_deg_s3 = 6500",
         "jerk_max_deg_s3 = \"6500\"",
@@ -305,8 +305,8 @@ fn mistakes_in_the_limits_file_are_named_by_key() {
     limits_refused("= 6500", "= -6500", "joints.joint_2.jerk_max_deg_s3", "");
     limits_refused("= 6500", "= inf", "joints.joint_2.jerk_max_deg_s3", "");
     limits_refused("[joints.joint_2]", "[joints.joint_02]", "joints.joint_02", "not a moving joint");
-    limits_refused("[joints.joint_2]", "[joints.joint_02]", "joints.joint_2", "is missing");
-    limits_refused("[chain]", "[chains]", "chains", "not a known key");
+    limits_refused("[joints.joint_2]", "[joints.joint_02]", "joints.joint_2", "missing");
+    limits_refused("[chain]", "[chains]", "chains", "unknown key");
     limits_refused("tip = \"flange\"", "tip = 6", "chain.tip", "");
     limits_refused("tip = \"flange\"", "tip = \"flange", "line 9", "");
     let found = problems(SIX_AXIS_8KG.urdf, "");

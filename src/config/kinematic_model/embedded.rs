@@ -35,6 +35,18 @@ impl EmbeddedModel {
     /// # Errors
     /// The problems of the text; a test loads every embedded model, so there are none.
     pub fn load(&self) -> Result<KinematicModel, ModelProblems> {
-        from_text(self.urdf, self.limits, None, None)
+        self.load_between(None, None)
+    }
+
+    /// [`load`](Self::load) with base and tip link as [`from_text`] takes them.
+    ///
+    /// # Errors
+    /// A base or tip the model does not have, or that do not hang together.
+    pub fn load_between(
+        &self,
+        base: Option<&str>,
+        tip: Option<&str>,
+    ) -> Result<KinematicModel, ModelProblems> {
+        from_text(self.urdf, self.limits, base, tip)
     }
 }

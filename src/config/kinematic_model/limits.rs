@@ -2,10 +2,10 @@
 
 use std::f64::consts::TAU;
 
-use toml::{Table, Value};
 use urdf_rs::{Joint, JointType};
 
-use crate::config::problem::Problem;
+use crate::config::document::{Node, Range, Table, Value, listed};
+use crate::config::problem::{Problem, Problems};
 use crate::joints::JointLimit;
 
 /// Position limit that stands in for "none" on a continuous joint: ten thousand turns either way, rad.
@@ -20,229 +20,154 @@ pub(super) struct Ends {
     pub(super) tip: Option<String>,
 }
 
-/// `limits.toml` as written: a table whose shape has been checked.
-#[derive(Debug)]
-pub(super) struct Written {
-    pub(super) ends: Ends,
-    joints: Table,
-}
-
-/// Unit names of a joint in this file and what they are in SI.
-struct Unit {
-    name: &'static str,
+/// How the limits of a joint are written.
+struct Keys {
+    position_min: &'static str,
+    position_max: &'static str,
+    speed_max: &'static str,
+    acceleration_max: &'static str,
+    jerk_max: &'static str,
+    /// Of positions, speeds, accelerations and jerks.
+    units: [&'static str; 4],
+    /// One of these units in SI.
     in_si: f64,
 }
 
-const DEGREES: Unit = Unit { name: "deg", in_si: TAU / 360.0 };
-const MILLIMETRES: Unit = Unit { name: "mm", in_si: 1e-3 };
+const TURNING: Keys = Keys {
+    position_min: "position_min_deg",
+    position_max: "position_max_deg",
+    speed_max: "speed_max_deg_s",
+    acceleration_max: "acceleration_max_deg_s2",
+    jerk_max: "jerk_max_deg_s3",
+    units: ["°", "°/s", "°/s²", "°/s³"],
+    in_si: TAU / 360.0,
+};
 
-/// Reads the shape of the file; what is wrong goes to `problems`. `None` when nothing can be read.
-pub(super) fn read(text: &str, problems: &mut Vec<Problem>) -> Option<Written> {
-    let table: Table = match text.parse() {
-        Ok(table) => table,
-        Err(error) => {
-            let line = error.span().map_or(1, |span| {
-                1 + text.as_bytes().iter().take(span.start).filter(|byte| **byte == b'\n').count()
-            });
-            problems.push(Problem::new(format!("line {line}"), error.message(), "TOML", ""));
-            return None;
-        }
+const SLIDING: Keys = Keys {
+    position_min: "position_min_mm",
+    position_max: "position_max_mm",
+    speed_max: "speed_max_mm_s",
+    acceleration_max: "acceleration_max_mm_s2",
+    jerk_max: "jerk_max_mm_s3",
+    units: ["mm", "mm/s", "mm/s²", "mm/s³"],
+    in_si: 1e-3,
+};
+
+/// Smallest speed, acceleration and jerk that are taken for meant, in the unit of the key.
+const SMALLEST: f64 = 0.001;
+/// Largest acceleration and jerk, in the unit of the key.
+const ACCELERATION_LARGEST: f64 = 1e6;
+const JERK_LARGEST: f64 = 1e9;
+
+/// Reads `[chain]`; other mistakes are for [`combine`].
+pub(super) fn read_ends(document: &Node) -> Ends {
+    let ignored = Problems::default();
+    let link =
+        |chain: &mut Table<'_>, key| chain.maybe(key, |value| value.text(100).map(str::to_owned)).flatten();
+    let mut root = match Value::root(document, &ignored).table() {
+        Some(root) => root,
+        None => return Ends::default(),
     };
-    refuse_unknown("", &table, &["chain", "joints"], problems);
-    let ends = table.get("chain").map_or_else(Ends::default, |value| read_ends(value, problems));
-    match table.get("joints") {
-        Some(Value::Table(joints)) => Some(Written { ends, joints: joints.clone() }),
-        Some(_) => {
-            problems.push(Problem::new("joints", "is not a table", "[joints.NAME] for each joint", ""));
-            None
-        }
-        None => {
-            problems.push(Problem::new(
-                "joints",
-                "is missing",
-                "[joints.NAME] for each moving joint",
-                "write acceleration and jerk of each joint",
-            ));
-            None
+    let chain = root.optional("chain").and_then(|chain| chain.table());
+    chain.map_or_else(Ends::default, |mut chain| Ends {
+        base: link(&mut chain, "base"),
+        tip: link(&mut chain, "tip"),
+    })
+}
+
+/// Limits of `joints` (the moving ones, base first).
+///
+/// `joints` is `None` when the URDF is wrong: then only what can be said without it is checked.
+pub(super) fn combine(document: &Node, joints: Option<&[&Joint]>) -> Result<Vec<JointLimit>, Vec<Problem>> {
+    let problems = Problems::default();
+    let limits = read(document, joints, &problems);
+    problems.finish(limits)
+}
+
+fn read(document: &Node, joints: Option<&[&Joint]>, problems: &Problems) -> Option<Vec<JointLimit>> {
+    let mut root = Value::root(document, problems).table()?;
+    if let Some(mut chain) = root.optional("chain").and_then(|chain| chain.table()) {
+        for key in ["base", "tip"] {
+            let _name = chain.maybe(key, |value| value.text(100).map(drop));
         }
     }
-}
-
-fn read_ends(value: &Value, problems: &mut Vec<Problem>) -> Ends {
-    let Value::Table(chain) = value else {
-        problems.push(Problem::new("chain", "is not a table", "base and tip", ""));
-        return Ends::default();
+    let table = root.section("joints")?;
+    let Some(joints) = joints else {
+        table.abandon();
+        return Some(Vec::new());
     };
-    refuse_unknown("chain", chain, &["base", "tip"], problems);
-    let mut link = |key: &str| match chain.get(key) {
-        None => None,
-        Some(Value::String(name)) => Some(name.clone()),
-        Some(_) => {
-            problems.push(Problem::new(format!("chain.{key}"), "is not text", "the name of a link", ""));
-            None
-        }
-    };
-    Ends { base: link("base"), tip: link("tip") }
-}
-
-/// Limits of `joints` (the moving ones, base first); what is wrong goes to `problems`.
-pub(super) fn combine(written: &Written, joints: &[&Joint], problems: &mut Vec<Problem>) -> Vec<JointLimit> {
-    for name in written.joints.keys() {
-        if !joints.iter().any(|joint| joint.name == *name) {
-            let names: Vec<&str> = joints.iter().map(|joint| joint.name.as_str()).collect();
-            problems.push(Problem::new(
-                format!("joints.{name}"),
+    for joint in joints.iter().filter(|joint| !table.has(&joint.name)) {
+        let keys = keys_of(joint);
+        table.problem(
+            &joint.name,
+            "missing",
+            format!("a table with `{}` and `{}`", keys.acceleration_max, keys.jerk_max),
+            "a URDF has no acceleration and jerk: write them here",
+        );
+    }
+    let mut found: Vec<Option<JointLimit>> = vec![None; joints.len()];
+    for (name, value) in table.named() {
+        match joints.iter().position(|joint| joint.name == name) {
+            Some(index) => {
+                let joint = joints[index];
+                found[index] = value.table().and_then(|table| read_joint(table, joint, keys_of(joint)));
+            }
+            None => value.problem(
                 "is not a moving joint between base and tip",
-                names.join(", "),
+                listed(joints.iter().map(|joint| joint.name.as_str())),
                 "correct the name or remove the table",
-            ));
+            ),
         }
     }
-    joints.iter().map(|joint| combine_joint(written, joint, problems)).collect()
+    found.into_iter().collect()
 }
 
-fn combine_joint(written: &Written, joint: &Joint, problems: &mut Vec<Problem>) -> JointLimit {
-    let unit = if joint.joint_type == JointType::Prismatic { MILLIMETRES } else { DEGREES };
-    let place = format!("joints.{}", joint.name);
-    let empty = Table::new();
-    let table = match written.joints.get(&joint.name) {
-        Some(Value::Table(table)) => table,
-        Some(_) => {
-            problems.push(Problem::new(place.clone(), "is not a table", "acceleration and jerk", ""));
-            &empty
-        }
-        None => {
-            problems.push(Problem::new(
-                place.clone(),
-                "is missing",
-                format!("acceleration_max_{0}_s2 and jerk_max_{0}_s3", unit.name),
-                "a URDF has no acceleration and jerk: write them here",
-            ));
-            return JointLimit {
-                position_min: 0.0,
-                position_max: 0.0,
-                speed_max: 0.0,
-                acceleration_max: 0.0,
-                jerk_max: 0.0,
-            };
-        }
-    };
-    let keys = Keys::new(unit.name);
-    refuse_unknown(&place, table, &keys.all(), problems);
-    let mut reader = Reader { table, place, unit, problems };
+const fn keys_of(joint: &Joint) -> &'static Keys {
+    match joint.joint_type {
+        JointType::Prismatic => &SLIDING,
+        JointType::Revolute
+        | JointType::Continuous
+        | JointType::Fixed
+        | JointType::Floating
+        | JointType::Planar
+        | JointType::Spherical => &TURNING,
+    }
+}
 
+fn read_joint(mut table: Table<'_>, joint: &Joint, keys: &Keys) -> Option<JointLimit> {
     let (low, high) = if joint.joint_type == JointType::Continuous {
         (-CONTINUOUS_POSITION_MAX_RAD, CONTINUOUS_POSITION_MAX_RAD)
     } else {
         (joint.limit.lower, joint.limit.upper)
     };
-    let position_min = reader.narrowed(&keys.position_min, low, high).unwrap_or(low);
-    let position_max = reader.narrowed(&keys.position_max, low, high).unwrap_or(high);
+    let [position, speed, acceleration, jerk] = keys.units;
+    let positions = Range::new(rounded(low / keys.in_si), rounded(high / keys.in_si), position);
+    let speeds = Range::new(SMALLEST, rounded(joint.limit.velocity / keys.in_si), speed);
+    let number = |value: Value<'_>, range| value.number(range).map(|number| number * keys.in_si);
+
+    let position_min = table.maybe(keys.position_min, |value| number(value, positions));
+    let position_max = table.maybe(keys.position_max, |value| number(value, positions));
+    let speed_max = table.maybe(keys.speed_max, |value| number(value, speeds));
+    let acceleration_max =
+        table.number(keys.acceleration_max, Range::new(SMALLEST, ACCELERATION_LARGEST, acceleration));
+    let jerk_max = table.number(keys.jerk_max, Range::new(SMALLEST, JERK_LARGEST, jerk));
+
+    let position_min = position_min?.map_or(low, |value| value.max(low));
+    let position_max = position_max?.map_or(high, |value| value.min(high));
     if position_min >= position_max {
-        reader.note(&keys.position_min, "is not below the largest position", "smallest < largest");
+        table.problem(keys.position_min, "is not below the largest position", "smallest < largest", "");
+        return None;
     }
-    JointLimit {
+    Some(JointLimit {
         position_min,
         position_max,
-        speed_max: reader.narrowed(&keys.speed, 0.0, joint.limit.velocity).unwrap_or(joint.limit.velocity),
-        acceleration_max: reader.required(&keys.acceleration),
-        jerk_max: reader.required(&keys.jerk),
-    }
+        speed_max: speed_max?.map_or(joint.limit.velocity, |value| value.min(joint.limit.velocity)),
+        acceleration_max: acceleration_max? * keys.in_si,
+        jerk_max: jerk_max? * keys.in_si,
+    })
 }
 
-/// Key names of a joint.
-struct Keys {
-    position_min: String,
-    position_max: String,
-    speed: String,
-    acceleration: String,
-    jerk: String,
-}
-
-impl Keys {
-    fn new(unit: &str) -> Self {
-        Self {
-            position_min: format!("position_min_{unit}"),
-            position_max: format!("position_max_{unit}"),
-            speed: format!("speed_max_{unit}_s"),
-            acceleration: format!("acceleration_max_{unit}_s2"),
-            jerk: format!("jerk_max_{unit}_s3"),
-        }
-    }
-
-    fn all(&self) -> [&str; 5] {
-        [&self.position_min, &self.position_max, &self.speed, &self.acceleration, &self.jerk]
-    }
-}
-
-struct Reader<'a> {
-    table: &'a Table,
-    place: String,
-    unit: Unit,
-    problems: &'a mut Vec<Problem>,
-}
-
-impl Reader<'_> {
-    fn note(&mut self, key: &str, message: impl Into<String>, allowed: impl Into<String>) {
-        self.problems.push(Problem::new(format!("{}.{key}", self.place), message, allowed, ""));
-    }
-
-    /// A finite number of the file, in SI.
-    fn number(&mut self, key: &str) -> Option<f64> {
-        let number = match self.table.get(key)? {
-            Value::Float(number) => *number,
-            #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
-            Value::Integer(number) => *number as f64,
-            Value::String(_) | Value::Boolean(_) | Value::Datetime(_) | Value::Array(_) | Value::Table(_) => {
-                f64::NAN
-            }
-        };
-        if !number.is_finite() {
-            self.note(
-                key,
-                "is not a finite number",
-                format!("a number in the unit of the key, {}", self.unit.name),
-            );
-            return None;
-        }
-        Some(number * self.unit.in_si)
-    }
-
-    /// A limit that must lie within `low..=high` (SI); `None` when it is not written or wrong.
-    fn narrowed(&mut self, key: &str, low: f64, high: f64) -> Option<f64> {
-        let value = self.number(key)?;
-        // Degrees turned into radians and back may differ in the last digits.
-        let slack = 1e-6 * high.abs().max(low.abs());
-        if value < low - slack || value > high + slack || (low >= 0.0 && value <= 0.0) {
-            let (low, high) = (low / self.unit.in_si, high / self.unit.in_si);
-            let allowed = if low >= 0.0 {
-                format!("above 0, at most {high:.3}")
-            } else {
-                format!("{low:.3} to {high:.3}")
-            };
-            self.note(key, format!("{} is wider than the URDF", value / self.unit.in_si), allowed);
-            return None;
-        }
-        Some(value.clamp(low, high))
-    }
-
-    /// A number above zero that must be there.
-    fn required(&mut self, key: &str) -> f64 {
-        if !self.table.contains_key(key) {
-            self.note(key, "is missing", "a number above 0");
-            return 0.0;
-        }
-        let value = self.number(key).unwrap_or(f64::NAN);
-        if value <= 0.0 {
-            self.note(key, format!("is {}", value / self.unit.in_si), "a number above 0");
-        }
-        value
-    }
-}
-
-fn refuse_unknown(place: &str, table: &Table, known: &[&str], problems: &mut Vec<Problem>) {
-    for key in table.keys().filter(|key| !known.contains(&key.as_str())) {
-        let place = if place.is_empty() { key.clone() } else { format!("{place}.{key}") };
-        problems.push(Problem::new(place, "is not a known key", known.join(", "), "correct or remove it"));
-    }
+/// To a thousandth of a unit: a URDF writes 150 degrees as 2.617994, and 150 must not count as wider.
+fn rounded(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
 }

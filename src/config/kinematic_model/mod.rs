@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! text ──look_through──▶ lines, numbers ──urdf-rs──▶ robot ──examine──▶ path base…tip ──k──▶ Chain
-//! limits.toml ──read──▶ ends, joints ───────────────────────combine──▶ JointLimits
+//! limits.toml ──read_ends──▶ base, tip ──────────┘      └──combine──▶ JointLimits
 //! ```
 
 mod convert;
@@ -23,9 +23,10 @@ use std::path::Path;
 
 use nalgebra::Matrix3;
 
+use super::document::parse_toml;
 use super::problem::Problem;
 use crate::geometry::Pose;
-use crate::joints::JointLimits;
+use crate::joints::{JointLimit, JointLimits};
 use crate::kinematics::Chain;
 
 pub use embedded::{EMBEDDED_MODELS, EmbeddedModel, SIX_AXIS_8KG};
@@ -157,19 +158,35 @@ impl fmt::Display for ModelProblems {
 
 impl std::error::Error for ModelProblems {}
 
-/// Reads `robot.urdf` and `limits.toml` of `folder`.
+/// Reads `robot.urdf` and `limits.toml` of `folder`; base and tip as `limits.toml` or the tree has them.
 ///
 /// # Errors
 /// Every problem of both files: unreadable, too large, not what the formats allow, or not one chain we can move.
 pub fn load_model(folder: &Path) -> Result<KinematicModel, ModelProblems> {
+    load_model_between(folder, None, None)
+}
+
+/// [`load_model`] with base and tip link as [`from_text`] takes them.
+///
+/// # Errors
+/// Every problem of both files.
+pub fn load_model_between(
+    folder: &Path,
+    base: Option<&str>,
+    tip: Option<&str>,
+) -> Result<KinematicModel, ModelProblems> {
     let mut problems = Vec::new();
     let urdf = read_file(folder, URDF_FILE, &mut problems);
     let limits = read_file(folder, LIMITS_FILE, &mut problems);
     match (urdf, limits) {
-        (Some(urdf), Some(limits)) => from_text(&urdf, &limits, None, None),
+        (Some(urdf), Some(limits)) => from_text(&urdf, &limits, base, tip),
         // One of two files can still be checked for itself.
         (Some(urdf), None) => {
-            let _checked = read_robot(&urdf, &mut problems);
+            let mut of_urdf = Vec::new();
+            if let Some((robot, outline)) = read_robot(&urdf, &mut of_urdf) {
+                let _structure = structure::examine(&robot, &outline, base, tip, &mut of_urdf);
+            }
+            problems.extend(of_urdf.into_iter().map(|problem| problem.in_file(URDF_FILE)));
             Err(finish(problems))
         }
         (None, _) => Err(finish(problems)),
@@ -188,48 +205,62 @@ pub fn from_text(
     base: Option<&str>,
     tip: Option<&str>,
 ) -> Result<KinematicModel, ModelProblems> {
+    let document = parse_toml(limits);
+    let ends = document.as_ref().map_or_else(|_| limits::Ends::default(), limits::read_ends);
+    let (base, tip) = (base.or(ends.base.as_deref()), tip.or(ends.tip.as_deref()));
+
     let mut problems = Vec::new();
-    let mut limit_problems = Vec::new();
-    let written = limits::read(limits, &mut limit_problems);
-    let model = read_robot(urdf, &mut problems).and_then(|(robot, outline)| {
-        let ends = written.as_ref().map(|written| &written.ends);
-        let base = base.or_else(|| ends.and_then(|ends| ends.base.as_deref()));
-        let tip = tip.or_else(|| ends.and_then(|ends| ends.tip.as_deref()));
+    let robot = read_robot(urdf, &mut problems).and_then(|(robot, outline)| {
         let structure = structure::examine(&robot, &outline, base, tip, &mut problems)?;
-        let chain = match convert::chain_through_k(&robot, &structure) {
-            Ok(chain) => chain,
-            Err(problem) => {
-                problems.push(problem);
-                return None;
-            }
-        };
-        let joints: Vec<&urdf_rs::Joint> = structure
-            .path
-            .iter()
-            .map(|index| &robot.joints[*index])
-            .filter(|joint| structure::is_moving(joint))
-            .collect();
-        let limits = limits::combine(written.as_ref()?, &joints, &mut limit_problems);
-        Some(KinematicModel {
-            name: robot.name.clone(),
-            links: convert::moving_links(&robot, &structure),
-            chain,
-            joint_names: joints.iter().map(|joint| joint.name.clone()).collect(),
-            limits: JointLimits::from_slice(&limits)?,
-            effort_limits: joints
-                .iter()
-                .map(|joint| Some(joint.limit.effort).filter(|effort| *effort > 0.0))
-                .collect(),
-            base_link: structure.base,
-            tip_link: structure.tip,
-        })
+        Some((robot, structure))
     });
+    let moving: Option<Vec<&urdf_rs::Joint>> = robot.as_ref().map(|(robot, structure)| {
+        let joints = structure.path.iter().map(|index| &robot.joints[*index]);
+        joints.filter(|joint| structure::is_moving(joint)).collect()
+    });
+    let limits = document
+        .map_err(|problem| vec![problem])
+        .and_then(|document| limits::combine(&document, moving.as_deref()));
+
     problems = problems.into_iter().map(|problem| problem.in_file(URDF_FILE)).collect();
-    problems.extend(limit_problems.into_iter().map(|problem| problem.in_file(LIMITS_FILE)));
-    match model {
-        Some(model) if problems.is_empty() => Ok(model),
-        Some(_) | None => Err(finish(problems)),
+    let limits = limits.unwrap_or_else(|mistakes| {
+        problems.extend(mistakes.into_iter().map(|problem| problem.in_file(LIMITS_FILE)));
+        Vec::new()
+    });
+    match (robot.as_ref(), moving) {
+        (Some((robot, structure)), Some(moving)) if problems.is_empty() => {
+            assemble(robot, structure, &moving, &limits).map_err(|problem| finish(vec![problem]))
+        }
+        _ => Err(finish(problems)),
     }
+}
+
+/// The model of checked parts.
+fn assemble(
+    robot: &urdf_rs::Robot,
+    structure: &structure::Structure,
+    moving: &[&urdf_rs::Joint],
+    limits: &[JointLimit],
+) -> Result<KinematicModel, Problem> {
+    let chain = convert::chain_through_k(robot, structure)?;
+    let limits = JointLimits::from_slice(limits)
+        .filter(|limits| limits.len() == chain.joint_count() && moving.len() == chain.joint_count())
+        .ok_or_else(|| {
+            Problem::new("", "limits and chain differ in length", "", "report this as a defect")
+        })?;
+    Ok(KinematicModel {
+        name: robot.name.clone(),
+        base_link: structure.base.clone(),
+        tip_link: structure.tip.clone(),
+        chain,
+        joint_names: moving.iter().map(|joint| joint.name.clone()).collect(),
+        limits,
+        effort_limits: moving
+            .iter()
+            .map(|joint| Some(joint.limit.effort).filter(|effort| *effort > 0.0))
+            .collect(),
+        links: convert::moving_links(robot, structure),
+    })
 }
 
 /// Text to parsed model, when nothing is wrong with the text.
