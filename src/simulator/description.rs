@@ -1,0 +1,391 @@
+//! What a segment consists of: the one thing a caller has to write down.
+
+use crate::devices::{Device, DeviceKind, MAX_SUBDEVICES};
+use crate::units::Nanoseconds;
+
+use super::process_data::PROCESS_DATA_BYTES_MAX;
+
+/// A line of SubDevices and what is wired to their terminals.
+#[derive(Clone, Debug)]
+pub struct SegmentDescription {
+    /// The SubDevices, in bus order.
+    pub devices: Vec<SimulatedDevice>,
+    /// What the terminals are wired to.
+    pub equipment: Vec<Equipment>,
+    /// Seed of everything random: ripple, ignition jitter, power-on clock values.
+    pub seed: u64,
+    /// Time a frame needs from one SubDevice to the next: processing and cable.
+    pub hop_delay: Nanoseconds,
+    /// How many received setpoints each drive keeps for [`Segment::drain_received`]; older ones are overwritten.
+    ///
+    /// [`Segment::drain_received`]: super::Segment::drain_received
+    pub record_capacity: usize,
+}
+
+impl SegmentDescription {
+    /// A segment of `devices`, without equipment, with ordinary delays.
+    #[must_use]
+    pub const fn new(devices: Vec<SimulatedDevice>) -> Self {
+        Self { devices, equipment: Vec::new(), seed: 1, hop_delay: Nanoseconds(600), record_capacity: 4096 }
+    }
+
+    /// The same segment with `equipment` wired to it.
+    #[must_use]
+    pub fn with_equipment(mut self, equipment: Vec<Equipment>) -> Self {
+        self.equipment = equipment;
+        self
+    }
+
+    /// Everything that makes the description unusable; the first one found.
+    pub(super) fn check(&self) -> Result<(), DescriptionError> {
+        if self.devices.len() > MAX_SUBDEVICES {
+            return Err(DescriptionError::TooManyDevices { count: self.devices.len() });
+        }
+        for (device, simulated) in self.devices.iter().enumerate() {
+            if simulated.parameters.kind() != simulated.device.kind {
+                return Err(DescriptionError::KindDiffers { device });
+            }
+            for bytes in [simulated.device.outputs.bytes(), simulated.device.inputs.bytes()] {
+                if bytes > PROCESS_DATA_BYTES_MAX {
+                    return Err(DescriptionError::ProcessDataTooLong { device, bytes });
+                }
+            }
+            if let DeviceParameters::ServoDrive(parameters) = &simulated.parameters {
+                parameters.check(device)?;
+            }
+            if !simulated.clock_drift_ppm.is_finite() || simulated.clock_drift_ppm.abs() > 1000.0 {
+                return Err(DescriptionError::ClockDrift { device });
+            }
+        }
+        for equipment in &self.equipment {
+            equipment.check(&self.devices)?;
+        }
+        Ok(())
+    }
+}
+
+/// One SubDevice.
+#[derive(Clone, Debug)]
+pub struct SimulatedDevice {
+    /// Name in the SII; at most 60 bytes of it are used.
+    pub name: String,
+    /// Identity and process data, as the controller knows the type of device.
+    pub device: Device,
+    /// Station alias in the SII.
+    pub alias: u16,
+    /// How much faster its clock runs than true time, parts per million.
+    pub clock_drift_ppm: f64,
+    /// What is behind the EtherCAT SubDevice controller.
+    pub parameters: DeviceParameters,
+}
+
+impl SimulatedDevice {
+    /// A servo drive with a motor.
+    #[must_use]
+    pub fn servo_drive(name: &str, device: Device, parameters: DriveParameters) -> Self {
+        Self::new(name, device, DeviceParameters::ServoDrive(parameters))
+    }
+
+    /// A terminal with digital inputs and outputs.
+    #[must_use]
+    pub fn digital_io(name: &str, device: Device) -> Self {
+        Self::new(name, device, DeviceParameters::DigitalIo)
+    }
+
+    /// A terminal with analog inputs and outputs, −10…10 V as −32767…32767.
+    #[must_use]
+    pub fn analog_io(name: &str, device: Device) -> Self {
+        Self::new(name, device, DeviceParameters::AnalogIo)
+    }
+
+    fn new(name: &str, device: Device, parameters: DeviceParameters) -> Self {
+        Self { name: name.to_owned(), device, alias: 0, clock_drift_ppm: 0.0, parameters }
+    }
+}
+
+/// What is behind the EtherCAT SubDevice controller.
+#[derive(Clone, Debug)]
+pub enum DeviceParameters {
+    /// Servo drive.
+    ServoDrive(DriveParameters),
+    /// Digital terminal.
+    DigitalIo,
+    /// Analog terminal.
+    AnalogIo,
+}
+
+impl DeviceParameters {
+    const fn kind(&self) -> DeviceKind {
+        match self {
+            Self::ServoDrive(_) => DeviceKind::ServoDrive,
+            Self::DigitalIo => DeviceKind::DigitalIo,
+            Self::AnalogIo => DeviceKind::AnalogIo,
+        }
+    }
+}
+
+/// Motor, gear, brake and settings of one drive. All on the motor side of the gear.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DriveParameters {
+    /// Encoder counts a motor turn.
+    pub counts_per_turn: u32,
+    /// Width of the position counter in bits, `8..=32`: it wraps at its ends, sign-extended to 32 bits.
+    pub counter_bits: u8,
+    /// Position counter at power-on; any value, cut to the width of the counter.
+    pub initial_position_counts: i32,
+    /// Gain of the position loop Kv: speed = Kv × position error. 1/s.
+    pub position_gain_1_s: f64,
+    /// Gain of the speed loop inside: acceleration = gain × speed error. 1/s.
+    pub speed_gain_1_s: f64,
+    /// Inertia of the motor, kg m².
+    pub motor_inertia_kg_m2: f64,
+    /// Inertia of gear and load as the motor feels it, kg m².
+    pub gear_inertia_kg_m2: f64,
+    /// Rated torque, N m: unit of 0x6077.
+    pub rated_torque_nm: f64,
+    /// Largest torque, N m.
+    pub peak_torque_nm: f64,
+    /// Torque of dry friction, N m.
+    pub friction_nm: f64,
+    /// Torque of viscous friction, N m s.
+    pub viscous_friction_nm_s: f64,
+    /// Largest motor speed, rad/s.
+    pub speed_limit_rad_s: f64,
+    /// Deceleration of the quick stop ramp (0x6085), rad/s².
+    pub quick_stop_rad_s2: f64,
+    /// Following error window (0x6065) at power-on, counts.
+    pub following_error_window_counts: u32,
+    /// Following error time-out (0x6066) at power-on, ms.
+    pub following_error_timeout_ms: u16,
+    /// From torque on to brake open.
+    pub brake_open_delay: Nanoseconds,
+    /// From the order to close to brake closed; torque stays on meanwhile.
+    pub brake_close_delay: Nanoseconds,
+    /// Torque of the closed brake, N m.
+    pub brake_torque_nm: f64,
+    /// Consecutive SYNC0 events without new outputs after which the drive drops to SAFE-OP with AL status code
+    /// 0x001A; zero: only the sync manager watchdog supervises.
+    pub sync_error_limit: u16,
+}
+
+impl Default for DriveParameters {
+    /// A 400 W motor with a 23-bit encoder at a robot joint.
+    fn default() -> Self {
+        Self {
+            counts_per_turn: 1 << 23,
+            counter_bits: 32,
+            initial_position_counts: 0,
+            position_gain_1_s: 80.0,
+            speed_gain_1_s: 800.0,
+            motor_inertia_kg_m2: 0.3e-4,
+            gear_inertia_kg_m2: 0.7e-4,
+            rated_torque_nm: 1.27,
+            peak_torque_nm: 3.8,
+            friction_nm: 0.03,
+            viscous_friction_nm_s: 1e-4,
+            speed_limit_rad_s: 523.6,
+            quick_stop_rad_s2: 5000.0,
+            following_error_window_counts: 2 << 23,
+            following_error_timeout_ms: 20,
+            brake_open_delay: Nanoseconds(60_000_000),
+            brake_close_delay: Nanoseconds(40_000_000),
+            brake_torque_nm: 2.5,
+            sync_error_limit: 0,
+        }
+    }
+}
+
+impl DriveParameters {
+    fn check(&self, device: usize) -> Result<(), DescriptionError> {
+        let positive = [
+            ("position_gain_1_s", self.position_gain_1_s),
+            ("speed_gain_1_s", self.speed_gain_1_s),
+            ("motor_inertia_kg_m2", self.motor_inertia_kg_m2),
+            ("rated_torque_nm", self.rated_torque_nm),
+            ("peak_torque_nm", self.peak_torque_nm),
+            ("speed_limit_rad_s", self.speed_limit_rad_s),
+            ("quick_stop_rad_s2", self.quick_stop_rad_s2),
+            ("brake_torque_nm", self.brake_torque_nm),
+            ("counts_per_turn", f64::from(self.counts_per_turn)),
+        ];
+        for (parameter, value) in positive {
+            if !(value.is_finite() && value > 0.0) {
+                return Err(DescriptionError::DriveParameter { device, parameter });
+            }
+        }
+        let not_negative = [
+            ("gear_inertia_kg_m2", self.gear_inertia_kg_m2),
+            ("friction_nm", self.friction_nm),
+            ("viscous_friction_nm_s", self.viscous_friction_nm_s),
+        ];
+        for (parameter, value) in not_negative {
+            if !(value.is_finite() && value >= 0.0) {
+                return Err(DescriptionError::DriveParameter { device, parameter });
+            }
+        }
+        if !(8..=32).contains(&self.counter_bits) {
+            return Err(DescriptionError::DriveParameter { device, parameter: "counter_bits" });
+        }
+        Ok(())
+    }
+}
+
+/// One channel of a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Channel {
+    /// Position of the terminal on the bus, counted from 0.
+    pub device: usize,
+    /// Channel, counted from 0 in the order of the process data: one bit (digital) or one entry (analog).
+    pub channel: u8,
+}
+
+/// Something wired to terminals.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a handful of them, made once")]
+pub enum Equipment {
+    /// A welding power source.
+    WeldingPowerSource(PowerSourceParameters),
+    /// A status contact of the emergency-stop chain: 1 while closed. Starts closed.
+    StopInput {
+        /// The digital input.
+        input: Channel,
+    },
+}
+
+impl Equipment {
+    fn check(&self, devices: &[SimulatedDevice]) -> Result<(), DescriptionError> {
+        let check = |channel: Option<Channel>, kind: DeviceKind| match channel {
+            Some(channel) if devices.get(channel.device).is_none_or(|found| found.device.kind != kind) => {
+                Err(DescriptionError::NoSuchChannel { channel })
+            }
+            Some(_) | None => Ok(()),
+        };
+        match self {
+            Self::StopInput { input } => check(Some(*input), DeviceKind::DigitalIo),
+            Self::WeldingPowerSource(source) => {
+                for channel in [source.gas, source.weld_on, source.arc_established, source.ready] {
+                    check(channel, DeviceKind::DigitalIo)?;
+                }
+                for channel in [
+                    source.wire_feed_setpoint,
+                    source.current_setpoint,
+                    source.voltage_setpoint,
+                    source.actual_current,
+                    source.actual_voltage,
+                ] {
+                    check(channel, DeviceKind::AnalogIo)?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A welding power source: which channels it is wired to, and how it behaves. Channels left out are not wired.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PowerSourceParameters {
+    /// Digital output: gas valve open.
+    pub gas: Option<Channel>,
+    /// Digital output: weld.
+    pub weld_on: Option<Channel>,
+    /// Analog output: wire feed speed, 10 V = [`wire_feed_full_scale_m_min`](Self::wire_feed_full_scale_m_min).
+    pub wire_feed_setpoint: Option<Channel>,
+    /// Analog output: current, 10 V = [`current_full_scale_a`](Self::current_full_scale_a). Where it is not
+    /// wired, the current follows the wire feed.
+    pub current_setpoint: Option<Channel>,
+    /// Analog output: voltage, 10 V = [`voltage_full_scale_v`](Self::voltage_full_scale_v).
+    pub voltage_setpoint: Option<Channel>,
+    /// Digital input: arc established (current flows).
+    pub arc_established: Option<Channel>,
+    /// Digital input: ready to weld.
+    pub ready: Option<Channel>,
+    /// Analog input: actual current, scaled as the setpoint.
+    pub actual_current: Option<Channel>,
+    /// Analog input: actual voltage, scaled as the setpoint.
+    pub actual_voltage: Option<Channel>,
+    /// Current at 10 V, A.
+    pub current_full_scale_a: f64,
+    /// Voltage at 10 V, V.
+    pub voltage_full_scale_v: f64,
+    /// Wire feed at 10 V, m/min.
+    pub wire_feed_full_scale_m_min: f64,
+    /// From weld on to arc established.
+    pub ignition_delay: Nanoseconds,
+    /// Most the ignition delay varies to either side.
+    pub ignition_jitter: Nanoseconds,
+    /// Voltage without an arc while weld is on, V.
+    pub open_circuit_voltage_v: f64,
+    /// Largest ripple of current and voltage, as a share of the value.
+    pub ripple: f64,
+    /// Time constant of the current, s.
+    pub current_time_constant_s: f64,
+}
+
+impl Default for PowerSourceParameters {
+    fn default() -> Self {
+        Self {
+            gas: None,
+            weld_on: None,
+            wire_feed_setpoint: None,
+            current_setpoint: None,
+            voltage_setpoint: None,
+            arc_established: None,
+            ready: None,
+            actual_current: None,
+            actual_voltage: None,
+            current_full_scale_a: 500.0,
+            voltage_full_scale_v: 50.0,
+            wire_feed_full_scale_m_min: 25.0,
+            ignition_delay: Nanoseconds(80_000_000),
+            ignition_jitter: Nanoseconds(20_000_000),
+            open_circuit_voltage_v: 48.0,
+            ripple: 0.03,
+            current_time_constant_s: 0.02,
+        }
+    }
+}
+
+/// Why a description cannot be simulated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DescriptionError {
+    /// More SubDevices than [`MAX_SUBDEVICES`].
+    #[error("{count} SubDevices are more than {MAX_SUBDEVICES}")]
+    TooManyDevices {
+        /// How many.
+        count: usize,
+    },
+    /// The parameters are for another kind of device.
+    #[error("SubDevice {device}: the parameters are for another kind of device")]
+    KindDiffers {
+        /// Position on the bus, counted from 0.
+        device: usize,
+    },
+    /// One direction of the process data is longer than the simulated memory has room for.
+    #[error("SubDevice {device}: {bytes} bytes of process data are more than {PROCESS_DATA_BYTES_MAX}")]
+    ProcessDataTooLong {
+        /// Position on the bus, counted from 0.
+        device: usize,
+        /// How long it is.
+        bytes: usize,
+    },
+    /// A parameter of a drive is out of its range.
+    #[error("SubDevice {device}: {parameter} is out of range")]
+    DriveParameter {
+        /// Position on the bus, counted from 0.
+        device: usize,
+        /// Name of the field of [`DriveParameters`].
+        parameter: &'static str,
+    },
+    /// The clock drift is not within ±1000 ppm.
+    #[error("SubDevice {device}: the clock drift is not within ±1000 ppm")]
+    ClockDrift {
+        /// Position on the bus, counted from 0.
+        device: usize,
+    },
+    /// Equipment is wired to something that is not a terminal of that kind.
+    #[error("equipment is wired to SubDevice {}, which is no terminal of that kind", channel.device)]
+    NoSuchChannel {
+        /// The channel.
+        channel: Channel,
+    },
+}

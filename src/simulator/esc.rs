@@ -1,0 +1,653 @@
+//! What an EtherCAT SubDevice controller (ESC) does by itself: register file and process memory with their access
+//! rules, sync managers, FMMUs, SII interface, distributed clock and event requests (ETG.1000.4).
+//!
+//! The application above it learns through [`EscEvents`] what the frames have done.
+
+use crate::units::Nanoseconds;
+
+use super::clock::{DistributedClock, Sync0};
+use super::fmmu::{BitSpan, FMMU_BASE, FMMU_BYTES, FMMU_COUNT, Fmmu, Span};
+use super::sii::Sii;
+use super::sync_manager::{
+    Direction, SYNC_MANAGER_BASE, SYNC_MANAGER_BYTES, SYNC_MANAGER_COUNT, SyncManager, Touch,
+};
+use super::wire::{bit_at, put, put_u8, put_u16, put_u32, put_u64, set_bit, u8_at, u16_at, u32_at, u64_at};
+
+/// Registers lie below, process memory above.
+pub(super) const PROCESS_MEMORY_START: usize = 0x1000;
+/// End of the process memory: 4 KiB of it.
+const MEMORY_BYTES: usize = 0x2000;
+/// Longest piece that can be mapped bit by bit at once.
+const BIT_MAPPED_BYTES_MAX: usize = 128;
+
+/// Register addresses (ETG.1000.4).
+pub(super) mod register {
+    pub(in super::super) const STATION_ADDRESS: usize = 0x0010;
+    pub(in super::super) const STATION_ALIAS: usize = 0x0012;
+    pub(in super::super) const RESET: usize = 0x0040;
+    pub(in super::super) const DL_CONTROL: usize = 0x0100;
+    pub(in super::super) const DL_STATUS: usize = 0x0110;
+    pub(in super::super) const AL_CONTROL: usize = 0x0120;
+    pub(in super::super) const AL_STATUS: usize = 0x0130;
+    pub(in super::super) const AL_STATUS_CODE: usize = 0x0134;
+    pub(in super::super) const EVENT_MASK: usize = 0x0200;
+    pub(in super::super) const EVENT_REQUEST: usize = 0x0210;
+    pub(in super::super) const ERROR_COUNTERS: usize = 0x0300;
+    pub(in super::super) const WATCHDOG_DIVIDER: usize = 0x0400;
+    pub(in super::super) const WATCHDOG_PDI: usize = 0x0410;
+    pub(in super::super) const WATCHDOG_SM: usize = 0x0420;
+    pub(in super::super) const WATCHDOG_STATUS: usize = 0x0440;
+    pub(in super::super) const WATCHDOG_COUNTER: usize = 0x0442;
+    pub(in super::super) const SII_CONFIGURATION: usize = 0x0500;
+    pub(in super::super) const SII_CONTROL: usize = 0x0502;
+    pub(in super::super) const DC_PORT_TIME: usize = 0x0900;
+    pub(in super::super) const DC_SYSTEM_TIME: usize = 0x0910;
+    pub(in super::super) const DC_RECEIVE_TIME: usize = 0x0918;
+    pub(in super::super) const DC_OFFSET: usize = 0x0920;
+    pub(in super::super) const DC_DELAY: usize = 0x0928;
+    pub(in super::super) const DC_DIFFERENCE: usize = 0x092C;
+    pub(in super::super) const DC_LOOP: usize = 0x0930;
+    pub(in super::super) const DC_CYCLIC_UNIT: usize = 0x0980;
+    pub(in super::super) const DC_ACTIVATION: usize = 0x0981;
+    pub(in super::super) const DC_ACTIVATION_STATUS: usize = 0x0984;
+    pub(in super::super) const DC_START_TIME: usize = 0x0990;
+    pub(in super::super) const DC_CYCLE_0: usize = 0x09A0;
+}
+use register as r;
+
+/// Event request bits at 0x0210.
+const EVENT_DL_STATUS: u16 = 1 << 2;
+const EVENT_AL_STATUS: u16 = 1 << 3;
+/// Sync manager 0; the others follow.
+const EVENT_SYNC_MANAGER: u16 = 1 << 4;
+
+/// What frames have done that the application must know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct EscEvents {
+    /// 0x0120 was written.
+    pub(super) al_control: bool,
+    /// Sync manager areas whose last byte the controller wrote, one bit each.
+    pub(super) written: u8,
+    /// Sync manager areas whose last byte the controller read, one bit each.
+    pub(super) read: u8,
+    /// Mailboxes whose last content is asked for again, one bit each.
+    pub(super) repeat: u8,
+    /// Settings of sync managers were written.
+    pub(super) sync_managers_changed: bool,
+    /// 0x0981 was written.
+    pub(super) sync_activation: bool,
+    /// The reset sequence was completed.
+    pub(super) reset: bool,
+}
+
+/// Registers, process memory and what hangs on them.
+#[derive(Debug)]
+pub(super) struct EscMemory {
+    memory: Box<[u8]>,
+    managers: [SyncManager; SYNC_MANAGER_COUNT],
+    fmmus: [Fmmu; FMMU_COUNT],
+    active_fmmus: usize,
+    pub(super) sii: Sii,
+    pub(super) clock: Option<DistributedClock>,
+    pub(super) sync0: Sync0,
+    /// What happened since it was last taken.
+    pub(super) events: EscEvents,
+    station_address: u16,
+    alias: Option<u16>,
+    reset_letters: usize,
+    /// Time from here to the end of the segment and back; `None` when nothing is connected behind.
+    return_delay: Option<Nanoseconds>,
+}
+
+impl EscMemory {
+    /// After power-on. `clock` is there where the device has distributed clocks.
+    pub(super) fn new(sii: Sii, clock: Option<DistributedClock>) -> Self {
+        let mut esc = Self {
+            memory: vec![0; MEMORY_BYTES].into_boxed_slice(),
+            managers: [SyncManager::new(false); SYNC_MANAGER_COUNT],
+            fmmus: [Fmmu::default(); FMMU_COUNT],
+            active_fmmus: 0,
+            sii,
+            clock: None,
+            sync0: Sync0::default(),
+            events: EscEvents::default(),
+            station_address: 0,
+            alias: None,
+            reset_letters: 0,
+            return_delay: None,
+        };
+        esc.power_on(clock);
+        esc
+    }
+
+    /// Back to the state after power-on; the SII image stays.
+    pub(super) fn power_on(&mut self, clock: Option<DistributedClock>) {
+        self.memory.fill(0);
+        self.managers = [SyncManager::new(false); SYNC_MANAGER_COUNT];
+        self.fmmus = [Fmmu::default(); FMMU_COUNT];
+        self.active_fmmus = 0;
+        self.sii.power_on();
+        self.sync0 = Sync0::default();
+        self.events = EscEvents::default();
+        self.station_address = 0;
+        self.alias = None;
+        self.reset_letters = 0;
+        // ESC type, revision, build; FMMUs, sync managers, RAM in KiB, ports 0 and 1 MII.
+        let information = [
+            0x11,
+            0,
+            2,
+            0,
+            FMMU_COUNT as u8,
+            SYNC_MANAGER_COUNT as u8,
+            (MEMORY_BYTES / 1024 - 4) as u8,
+            0x0F,
+        ];
+        put(&mut self.memory, 0, &information);
+        // Features: distributed clock, 64 bits wide, enhanced SYNC activation.
+        put_u16(&mut self.memory, 8, if clock.is_some() { 0x010C } else { 0 });
+        self.clock = clock;
+        let alias = self.sii.alias();
+        put_u16(&mut self.memory, r::STATION_ALIAS, alias);
+        put_u32(&mut self.memory, r::DL_CONTROL, 0x0007_0001);
+        put_u16(&mut self.memory, 0x0140, 0x0008);
+        put_u16(&mut self.memory, r::WATCHDOG_DIVIDER, 0x09C2);
+        put_u16(&mut self.memory, r::WATCHDOG_PDI, 0x03E8);
+        put_u16(&mut self.memory, r::WATCHDOG_SM, 0x03E8);
+        put_u16(&mut self.memory, r::WATCHDOG_STATUS, 1);
+        // Control loop parameters after reset.
+        put_u16(&mut self.memory, r::DC_LOOP, 0x1000);
+        put_u16(&mut self.memory, r::DC_LOOP + 4, 0x0C04);
+        self.show_all_managers();
+    }
+
+    /// Tells where the device stands in the line: the way from here to the end and back, `None` for the last.
+    pub(super) fn set_return_delay(&mut self, return_delay: Option<Nanoseconds>) {
+        self.return_delay = return_delay;
+        // Loops of ports 2 and 3 closed; port 0 with link and communication; port 1 as connected.
+        let second = if return_delay.is_some() { 1 << 5 | 1 << 11 } else { 1 << 10 };
+        let status = 1 | 1 << 4 | 1 << 9 | second | 1 << 12 | 1 << 14;
+        if u16_at(&self.memory, r::DL_STATUS) != status {
+            put_u16(&mut self.memory, r::DL_STATUS, status);
+            self.request_event(EVENT_DL_STATUS);
+        }
+    }
+
+    // ---- what frames see -------------------------------------------------------------------------------
+
+    /// True when `address` is the configured station address or the enabled alias.
+    pub(super) fn is_addressed(&self, address: u16) -> bool {
+        self.station_address == address || self.alias == Some(address)
+    }
+
+    /// Event requests the controller wants to see in the interrupt field of datagrams.
+    pub(super) fn interrupts(&self) -> u16 {
+        u16_at(&self.memory, r::EVENT_REQUEST) & u16_at(&self.memory, r::EVENT_MASK)
+    }
+
+    /// A read by the controller into `data`, at true time `at`. Returns false, with `data` unchanged, when
+    /// there is nothing to read.
+    pub(super) fn read(&mut self, address: usize, data: &mut [u8], at: Nanoseconds) -> bool {
+        let end = address + data.len();
+        if end > MEMORY_BYTES || data.is_empty() {
+            return false;
+        }
+        if address >= PROCESS_MEMORY_START {
+            return self.read_process_memory(address, data);
+        }
+        if end > PROCESS_MEMORY_START {
+            return false;
+        }
+        if end > r::SII_CONFIGURATION {
+            if overlaps(address, end, 0x0900, 0x0A00) {
+                if self.clock.is_none() {
+                    return false;
+                }
+                self.show_clock(at);
+            }
+            if overlaps(address, end, r::SII_CONTROL, 0x0510) {
+                let registers = self.sii.registers();
+                put(&mut self.memory, r::SII_CONTROL, &registers);
+            }
+        }
+        if let Some(source) = self.memory.get(address..end) {
+            data.copy_from_slice(source);
+        }
+        if overlaps(address, end, r::AL_STATUS, r::AL_STATUS + 2) {
+            self.withdraw_event(EVENT_AL_STATUS);
+        } else if overlaps(address, end, r::DL_STATUS, r::DL_STATUS + 2) {
+            self.withdraw_event(EVENT_DL_STATUS);
+        } else if overlaps(address, end, SYNC_MANAGER_BASE, SYNC_MANAGER_BASE + 0x80) {
+            for index in 0..SYNC_MANAGER_COUNT {
+                let status = SYNC_MANAGER_BASE + index * SYNC_MANAGER_BYTES + 5;
+                if overlaps(address, end, status, status + 1) {
+                    self.withdraw_event(EVENT_SYNC_MANAGER << index);
+                }
+            }
+        }
+        true
+    }
+
+    /// A write by the controller, at true time `at`. Returns false when nothing of it could be written.
+    pub(super) fn write(&mut self, address: usize, data: &[u8], at: Nanoseconds) -> bool {
+        let end = address + data.len();
+        if end > MEMORY_BYTES || data.is_empty() {
+            return false;
+        }
+        if address >= PROCESS_MEMORY_START {
+            return self.write_process_memory(address, data);
+        }
+        if end > PROCESS_MEMORY_START {
+            return false;
+        }
+        if address == r::DC_SYSTEM_TIME {
+            // The cyclic one: keep it short.
+            return self.clock.as_mut().is_some_and(|clock| {
+                let received = match data.len() {
+                    4 => {
+                        // 32 bits pass by: the upper half is the local one.
+                        let local = clock.system_time(at);
+                        let behind = (local as u32).wrapping_sub(u32_at(data, 0)) as i32;
+                        local.wrapping_sub(i64::from(behind) as u64)
+                    }
+                    _ => u64_at(data, 0),
+                };
+                clock.compare(received, at);
+                true
+            });
+        }
+        self.write_registers(address, data, at)
+    }
+
+    /// Reads and writes through the FMMUs: a logical datagram of `data` at `logical`. Returns whether something
+    /// was read and whether something was written.
+    pub(super) fn exchange(
+        &mut self,
+        logical: u32,
+        data: &mut [u8],
+        direction: (bool, bool),
+        at: Nanoseconds,
+    ) -> (bool, bool) {
+        let (mut has_read, mut has_written) = (false, false);
+        for index in 0..self.active_fmmus {
+            let Some(fmmu) = self.fmmus.get(index).copied() else { break };
+            let writes = direction.1 && fmmu.writes;
+            let reads = direction.0 && fmmu.reads;
+            if !(reads || writes) {
+                continue;
+            }
+            match fmmu.span(logical, data.len()) {
+                None => {}
+                Some(Span::Bytes(span)) => {
+                    let range = span.data_start..span.data_start + span.length;
+                    let Some(part) = data.get_mut(range) else { continue };
+                    has_written |= writes && self.write(span.physical_start, part, at);
+                    has_read |= reads && self.read(span.physical_start, part, at);
+                }
+                Some(Span::Bits(span)) => {
+                    has_written |= writes && self.write_bits(span, data, at);
+                    has_read |= reads && self.read_bits(span, data, at);
+                }
+            }
+        }
+        (has_read, has_written)
+    }
+
+    fn read_bits(&mut self, span: BitSpan, data: &mut [u8], at: Nanoseconds) -> bool {
+        let first = span.physical_bit / 8;
+        let bytes = (span.physical_bit + span.count).div_ceil(8) - first;
+        let mut buffer = [0; BIT_MAPPED_BYTES_MAX];
+        let Some(part) = buffer.get_mut(..bytes) else { return false };
+        if !self.read(first, part, at) {
+            return false;
+        }
+        let shift = span.physical_bit % 8;
+        for bit in 0..span.count {
+            set_bit(data, span.data_bit + bit, bit_at(&buffer, shift + bit));
+        }
+        true
+    }
+
+    fn write_bits(&mut self, span: BitSpan, data: &[u8], at: Nanoseconds) -> bool {
+        let first = span.physical_bit / 8;
+        let bytes = (span.physical_bit + span.count).div_ceil(8) - first;
+        let mut buffer = [0; BIT_MAPPED_BYTES_MAX];
+        let (Some(part), Some(source)) = (buffer.get_mut(..bytes), self.memory.get(first..first + bytes))
+        else {
+            return false;
+        };
+        part.copy_from_slice(source);
+        let shift = span.physical_bit % 8;
+        for bit in 0..span.count {
+            set_bit(part, shift + bit, bit_at(data, span.data_bit + bit));
+        }
+        self.write(first, buffer.get(..bytes).unwrap_or(&[]), at)
+    }
+
+    fn manager_at(&self, start: usize, end: usize) -> Option<usize> {
+        self.managers.iter().position(|manager| manager.overlaps(start, end))
+    }
+
+    fn read_process_memory(&mut self, address: usize, data: &mut [u8]) -> bool {
+        let end = address + data.len();
+        let manager = self.manager_at(address, end);
+        if let Some(index) = manager
+            && !self.touch(index, address, end, Direction::Read)
+        {
+            return false;
+        }
+        if let Some(source) = self.memory.get(address..end) {
+            data.copy_from_slice(source);
+        }
+        true
+    }
+
+    fn write_process_memory(&mut self, address: usize, data: &[u8]) -> bool {
+        let end = address + data.len();
+        let manager = self.manager_at(address, end);
+        if let Some(index) = manager
+            && !self.touch(index, address, end, Direction::Write)
+        {
+            return false;
+        }
+        put(&mut self.memory, address, data);
+        true
+    }
+
+    fn touch(&mut self, index: usize, start: usize, end: usize, direction: Direction) -> bool {
+        let Some(manager) = self.managers.get_mut(index) else { return false };
+        match manager.touch(start, end, direction) {
+            Touch::Refused => false,
+            Touch::Open => true,
+            Touch::Complete => {
+                match direction {
+                    Direction::Read => self.events.read |= 1 << index,
+                    Direction::Write => self.events.written |= 1 << index,
+                }
+                self.show_manager(index);
+                self.request_event(EVENT_SYNC_MANAGER << index);
+                true
+            }
+        }
+    }
+
+    // ---- registers -------------------------------------------------------------------------------------
+
+    fn write_registers(&mut self, address: usize, data: &[u8], at: Nanoseconds) -> bool {
+        let end = address + data.len();
+        let has_clock = self.clock.is_some();
+        let mut written = false;
+        for (register, &byte) in (address..).zip(data) {
+            if is_writable(register, has_clock) {
+                put_u8(&mut self.memory, register, byte);
+                written = true;
+            }
+        }
+        if written {
+            self.registers_written(address, end, at);
+        }
+        if overlaps(address, end, r::SII_CONTROL, 0x0510) {
+            let skipped = r::SII_CONTROL.saturating_sub(address);
+            let offset = address.saturating_sub(r::SII_CONTROL);
+            written |= self.sii.write(offset, data.get(skipped..).unwrap_or(&[]));
+        }
+        written
+    }
+
+    /// What follows from a write to the registers `start..end`.
+    fn registers_written(&mut self, start: usize, end: usize, at: Nanoseconds) {
+        let touched = |first: usize, length: usize| overlaps(start, end, first, first + length);
+        if end > FMMU_BASE {
+            if touched(FMMU_BASE, FMMU_COUNT * FMMU_BYTES) {
+                self.take_over_fmmus();
+            }
+            if touched(SYNC_MANAGER_BASE, SYNC_MANAGER_COUNT * SYNC_MANAGER_BYTES) {
+                self.take_over_managers(start, end);
+            }
+            if end > r::DC_PORT_TIME {
+                self.clock_written(start, end, at);
+            }
+            return;
+        }
+        if touched(r::STATION_ADDRESS, 2) {
+            self.station_address = u16_at(&self.memory, r::STATION_ADDRESS);
+        }
+        if touched(r::RESET, 1) {
+            self.reset_letter();
+        }
+        if touched(r::DL_CONTROL, 4) {
+            let enabled = u32_at(&self.memory, r::DL_CONTROL) >> 24 & 1 == 1;
+            self.alias = enabled.then(|| u16_at(&self.memory, r::STATION_ALIAS));
+        }
+        if touched(r::AL_CONTROL, 2) {
+            self.events.al_control = true;
+        }
+        if touched(r::ERROR_COUNTERS, 0x14) {
+            self.memory.get_mut(r::ERROR_COUNTERS..r::ERROR_COUNTERS + 0x14).unwrap_or(&mut []).fill(0);
+        }
+        if touched(r::WATCHDOG_COUNTER, 2) {
+            put_u16(&mut self.memory, r::WATCHDOG_COUNTER, 0);
+        }
+        if touched(r::SII_CONFIGURATION, 1) {
+            let configuration = u8_at(&self.memory, r::SII_CONFIGURATION);
+            // Bit 1 takes the EEPROM away from the application.
+            self.sii.owned_by_application = configuration & 0b11 == 0b01;
+        }
+    }
+
+    /// Reset after the letters R, E, S were written to 0x0040 in three writes.
+    fn reset_letter(&mut self) {
+        let letter = u8_at(&self.memory, r::RESET);
+        let expected = b"RES".get(self.reset_letters).copied();
+        self.reset_letters = if Some(letter) == expected { self.reset_letters + 1 } else { 0 };
+        if self.reset_letters == 3 {
+            self.reset_letters = 0;
+            self.events.reset = true;
+        }
+        put_u8(&mut self.memory, r::RESET, self.reset_letters as u8);
+    }
+
+    fn take_over_fmmus(&mut self) {
+        self.active_fmmus = 0;
+        for (index, fmmu) in self.fmmus.iter_mut().enumerate() {
+            let start = FMMU_BASE + index * FMMU_BYTES;
+            let registers = self.memory.get(start..start + FMMU_BYTES).unwrap_or(&[]);
+            *fmmu = Fmmu::from_registers(registers);
+            if *fmmu != Fmmu::default() {
+                self.active_fmmus = index + 1;
+            }
+        }
+    }
+
+    fn take_over_managers(&mut self, start: usize, end: usize) {
+        for index in 0..SYNC_MANAGER_COUNT {
+            let base = SYNC_MANAGER_BASE + index * SYNC_MANAGER_BYTES;
+            if !overlaps(start, end, base, base + SYNC_MANAGER_BYTES) {
+                continue;
+            }
+            if let (Some(manager), Some(registers)) =
+                (self.managers.get_mut(index), self.memory.get(base..base + SYNC_MANAGER_BYTES))
+                && manager.configure(registers)
+            {
+                self.events.repeat |= 1 << index;
+            }
+            self.show_manager(index);
+        }
+        self.events.sync_managers_changed = true;
+    }
+
+    /// Puts the registers of a sync manager into the memory the controller reads.
+    fn show_manager(&mut self, index: usize) {
+        if let Some(manager) = self.managers.get(index) {
+            let registers = manager.registers();
+            put(&mut self.memory, SYNC_MANAGER_BASE + index * SYNC_MANAGER_BYTES, &registers);
+        }
+    }
+
+    fn show_all_managers(&mut self) {
+        for index in 0..SYNC_MANAGER_COUNT {
+            self.show_manager(index);
+        }
+    }
+
+    fn request_event(&mut self, event: u16) {
+        let requests = u16_at(&self.memory, r::EVENT_REQUEST) | event;
+        put_u16(&mut self.memory, r::EVENT_REQUEST, requests);
+    }
+
+    fn withdraw_event(&mut self, event: u16) {
+        let requests = u16_at(&self.memory, r::EVENT_REQUEST) & !event;
+        put_u16(&mut self.memory, r::EVENT_REQUEST, requests);
+    }
+
+    // ---- distributed clock -----------------------------------------------------------------------------
+
+    fn clock_written(&mut self, start: usize, end: usize, at: Nanoseconds) {
+        let touched = |first: usize, length: usize| overlaps(start, end, first, first + length);
+        let Some(clock) = &mut self.clock else { return };
+        if touched(r::DC_PORT_TIME, 4) {
+            let forward = clock.local_time(at);
+            let back =
+                self.return_delay.map_or(0, |delay| clock.local_time(Nanoseconds(at.0 + delay.0)) as u32);
+            put_u32(&mut self.memory, r::DC_PORT_TIME, forward as u32);
+            put_u32(&mut self.memory, r::DC_PORT_TIME + 4, back);
+            put_u64(&mut self.memory, r::DC_PORT_TIME + 8, 0);
+            put_u64(&mut self.memory, r::DC_RECEIVE_TIME, forward);
+        }
+        if touched(r::DC_OFFSET, 8) {
+            clock.offset = u64_at(&self.memory, r::DC_OFFSET);
+        }
+        if touched(r::DC_DELAY, 4) {
+            clock.delay = u32_at(&self.memory, r::DC_DELAY);
+        }
+        if touched(r::DC_LOOP, 6) {
+            clock.reset_control_loop();
+        }
+        if touched(r::DC_ACTIVATION, 1) {
+            self.sync0.activate(
+                u8_at(&self.memory, r::DC_ACTIVATION),
+                u64_at(&self.memory, r::DC_START_TIME),
+                u32_at(&self.memory, r::DC_CYCLE_0),
+                clock.system_time(at),
+            );
+            let running = self.sync0.next().is_some();
+            put_u8(&mut self.memory, r::DC_ACTIVATION_STATUS, u8::from(running));
+            self.events.sync_activation = true;
+        }
+    }
+
+    /// Brings the clock's registers up to date before they are read.
+    fn show_clock(&mut self, at: Nanoseconds) {
+        if let Some(clock) = &self.clock {
+            put_u64(&mut self.memory, r::DC_SYSTEM_TIME, clock.system_time(at));
+            put_u32(&mut self.memory, r::DC_DIFFERENCE, clock.difference_register());
+            if let Some(next) = self.sync0.next() {
+                put_u64(&mut self.memory, r::DC_START_TIME, next);
+            }
+        }
+    }
+
+    // ---- what the application sees ---------------------------------------------------------------------
+
+    /// A 16-bit register.
+    pub(super) fn register_u16(&self, address: usize) -> u16 {
+        u16_at(&self.memory, address)
+    }
+
+    /// Sets a register the controller only reads.
+    pub(super) fn set_register_u16(&mut self, address: usize, value: u16) {
+        put_u16(&mut self.memory, address, value);
+    }
+
+    /// Shows AL status and AL status code; the controller may have asked for an interrupt.
+    pub(super) fn show_al_status(&mut self, status: u16, code: u16) {
+        put_u16(&mut self.memory, r::AL_STATUS, status);
+        put_u16(&mut self.memory, r::AL_STATUS_CODE, code);
+        self.request_event(EVENT_AL_STATUS);
+    }
+
+    /// Counts an expired watchdog; the counter stops at its end.
+    pub(super) fn count_watchdog_expiry(&mut self) {
+        let count = u8_at(&self.memory, r::WATCHDOG_COUNTER).saturating_add(1);
+        put_u8(&mut self.memory, r::WATCHDOG_COUNTER, count);
+    }
+
+    /// A sync manager.
+    pub(super) fn manager(&self, index: usize) -> SyncManager {
+        self.managers.get(index).copied().unwrap_or_default()
+    }
+
+    /// Switches a sync manager off or on from the side of the application.
+    pub(super) fn set_manager_disabled(&mut self, index: usize, disabled: bool) {
+        if let Some(manager) = self.managers.get_mut(index) {
+            manager.set_pdi_disabled(disabled);
+            self.show_manager(index);
+        }
+    }
+
+    /// Fills (`true`) or empties (`false`) a mailbox from the side of the application.
+    pub(super) fn set_mailbox_full(&mut self, index: usize, full: bool) {
+        if let Some(manager) = self.managers.get_mut(index) {
+            manager.set_full(full);
+            self.show_manager(index);
+            self.request_event(EVENT_SYNC_MANAGER << index);
+        }
+    }
+
+    /// Answers a repeat request.
+    pub(super) fn acknowledge_repeat(&mut self, index: usize) {
+        if let Some(manager) = self.managers.get_mut(index) {
+            manager.acknowledge_repeat();
+            self.show_manager(index);
+        }
+    }
+
+    /// The area of a sync manager.
+    pub(super) fn area(&self, index: usize) -> &[u8] {
+        let manager = self.manager(index);
+        self.memory.get(manager.start()..manager.start() + manager.length()).unwrap_or(&[])
+    }
+
+    /// The area of a sync manager, to be written by the application.
+    pub(super) fn area_mut(&mut self, index: usize) -> &mut [u8] {
+        let manager = self.manager(index);
+        self.memory.get_mut(manager.start()..manager.start() + manager.length()).unwrap_or(&mut [])
+    }
+}
+
+const fn overlaps(start: usize, end: usize, first: usize, last: usize) -> bool {
+    start < last && first < end
+}
+
+/// True where the controller may write. The rest is read-only or does not exist.
+const fn is_writable(register: usize, has_clock: bool) -> bool {
+    match register {
+        r::STATION_ADDRESS..=0x0011
+        | r::RESET
+        | 0x0041
+        | r::DL_CONTROL..=0x0103
+        | r::AL_CONTROL..=0x0121
+        | r::EVENT_MASK..=0x0201
+        | r::ERROR_COUNTERS..=0x0313
+        | r::WATCHDOG_DIVIDER..=0x0401
+        | r::WATCHDOG_PDI..=0x0411
+        | r::WATCHDOG_SM..=0x0421
+        | r::WATCHDOG_COUNTER..=0x0443
+        | r::SII_CONFIGURATION => true,
+        // Bytes 13 to 15 of an FMMU are reserved; writing zeros there does no harm.
+        FMMU_BASE..=0x06FF => register < FMMU_BASE + FMMU_COUNT * FMMU_BYTES,
+        // Start, length, control and activate of a sync manager; status and PDI control are the device's.
+        SYNC_MANAGER_BASE..=0x087F => {
+            register < SYNC_MANAGER_BASE + SYNC_MANAGER_COUNT * SYNC_MANAGER_BYTES
+                && !matches!(register % SYNC_MANAGER_BYTES, 5 | 7)
+        }
+        r::DC_PORT_TIME..=0x0903
+        | r::DC_OFFSET..=0x092B
+        | r::DC_LOOP..=0x0931
+        | 0x0934..=0x0935
+        | r::DC_CYCLIC_UNIT..=r::DC_ACTIVATION
+        | r::DC_START_TIME..=0x0997
+        | r::DC_CYCLE_0..=0x09A7 => has_clock,
+        _ => false,
+    }
+}

@@ -1,0 +1,184 @@
+//! Faults that tests and drills switch on in a running segment.
+
+use crate::units::Nanoseconds;
+
+use super::al_state::AlState;
+use super::description::Channel;
+
+/// Something goes wrong, or is put right again.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Injection {
+    /// The next `count` frames do not come back.
+    DropFrames {
+        /// How many.
+        count: u32,
+        /// True: the SubDevices have processed them, they are lost on the way back.
+        processed: bool,
+    },
+    /// The next `count` frames come back twice; see
+    /// [`Segment::next_returned_frame`](super::Segment::next_returned_frame).
+    DuplicateFrames {
+        /// How many.
+        count: u32,
+    },
+    /// The next `count` frames come back late; see
+    /// [`Segment::next_returned_frame`](super::Segment::next_returned_frame).
+    DelayFrames {
+        /// How many.
+        count: u32,
+        /// How late.
+        delay: Nanoseconds,
+    },
+    /// In the next `count` frames that come back one byte is changed.
+    CorruptFrames {
+        /// How many.
+        count: u32,
+        /// Which byte of the Ethernet frame; beyond the end: nothing happens.
+        offset: usize,
+        /// Bits to flip.
+        mask: u8,
+    },
+    /// In the next `count` frames the working counter of logical datagrams is off by `offset`.
+    WorkingCounterOffset {
+        /// How many.
+        count: u32,
+        /// By how much.
+        offset: i16,
+    },
+    /// The cable before the SubDevice at `position` is cut: it and all behind it are gone.
+    Detach {
+        /// First one that is gone, counted from 0.
+        position: usize,
+    },
+    /// The cable is whole again.
+    Attach,
+    /// The supply of one SubDevice fails. While it is off, it and all behind it are gone; then it starts anew.
+    PowerCycle {
+        /// Which one, counted from 0.
+        device: usize,
+        /// For how long.
+        off_for: Nanoseconds,
+    },
+    /// A SubDevice leaves its state by itself, with the error bit and this AL status code.
+    AlError {
+        /// Which one, counted from 0.
+        device: usize,
+        /// The state it falls to.
+        state: AlState,
+        /// AL status code.
+        code: u16,
+    },
+    /// The next transitions of a SubDevice to `state` are refused with this AL status code; zero: granted again.
+    RefuseState {
+        /// Which one, counted from 0.
+        device: usize,
+        /// The state.
+        state: AlState,
+        /// AL status code.
+        code: u16,
+    },
+    /// A drive has a fault.
+    DriveFault {
+        /// Which SubDevice, counted from 0.
+        device: usize,
+        /// Error code for 0x603F; zero: no new fault.
+        code: u16,
+        /// The cause lasts: a fault reset has no effect until this is injected again with `false`.
+        lasts: bool,
+    },
+    /// A device sends an emergency message by itself.
+    Emergency {
+        /// Which SubDevice, counted from 0.
+        device: usize,
+        /// Error code.
+        code: u16,
+        /// Error register.
+        register: u8,
+    },
+    /// Safe torque off of one drive, or of all.
+    SafeTorqueOff {
+        /// Which SubDevice, counted from 0; `None`: every drive.
+        device: Option<usize>,
+        /// Switched on or off.
+        active: bool,
+    },
+    /// The power supply of the power stage of one drive, or of all, is lost or back.
+    VoltageLoss {
+        /// Which SubDevice, counted from 0; `None`: every drive.
+        device: Option<usize>,
+        /// Lost or back.
+        lost: bool,
+    },
+    /// The reading of a drive's encoder jumps.
+    EncoderJump {
+        /// Which SubDevice, counted from 0.
+        device: usize,
+        /// By how much.
+        counts: i32,
+    },
+    /// The shaft of a drive is stuck, or free again.
+    PlantStall {
+        /// Which SubDevice, counted from 0.
+        device: usize,
+        /// Stuck or free.
+        stalled: bool,
+    },
+    /// The level of every [`StopInput`](super::Equipment::StopInput).
+    StopInput {
+        /// True: the emergency-stop chain is closed.
+        closed: bool,
+    },
+    /// The level at a digital input.
+    DigitalInput {
+        /// Which input.
+        channel: Channel,
+        /// Its level.
+        level: bool,
+    },
+    /// The value at an analog input.
+    AnalogInput {
+        /// Which input.
+        channel: Channel,
+        /// Its value, 32767 = 10 V.
+        value: i16,
+    },
+    /// A failure of every welding power source; `None`: it works again.
+    PowerSource(Option<ArcFailure>),
+}
+
+/// What is wrong with a welding power source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArcFailure {
+    /// It does not report ready, and no arc burns.
+    NotReady,
+    /// No arc is established.
+    NeverEstablishes,
+    /// Each arc goes out after it has burned for this long.
+    GoesOutAfter(Nanoseconds),
+}
+
+/// Why an injection is impossible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InjectionError {
+    /// There is no SubDevice at this position.
+    #[error("there is no SubDevice {device}")]
+    NoSuchDevice {
+        /// The position, counted from 0.
+        device: usize,
+    },
+    /// The SubDevice is of another kind.
+    #[error("SubDevice {device} is of another kind")]
+    WrongKind {
+        /// The position, counted from 0.
+        device: usize,
+    },
+    /// There is no such channel.
+    #[error("SubDevice {} has no input channel {}", channel.device, channel.channel)]
+    NoSuchChannel {
+        /// The channel.
+        channel: Channel,
+    },
+    /// There is no equipment of that kind.
+    #[error("there is no equipment of that kind")]
+    NoSuchEquipment,
+}

@@ -1,0 +1,654 @@
+//! The segment: frames in, frames out, time, injections, and what tests may look at.
+
+use crate::devices::DeviceKind;
+use crate::units::Nanoseconds;
+
+use super::al_state::AlStatus;
+use super::description::{Channel, DescriptionError, Equipment, SegmentDescription};
+use super::equipment::{EQUIPMENT_PERIOD_NS, PowerSource, PowerSourceSnapshot, Wiring};
+use super::frame::{Addressing, Command, DatagramPlace, HEADERS_BYTES, add_working_counter, payload_bytes};
+use super::injection::{Injection, InjectionError};
+use super::servo::{DriveSnapshot, ReceivedSetpoint};
+use super::subdevice::SubDevice;
+use super::wire::{put_u16, u8_at, u16_at, u32_at};
+
+/// Longest Ethernet frame without its checksum.
+const FRAME_BYTES_MAX: usize = 1518;
+/// Frames that can be on their way back later.
+const RETURNED_FRAMES_MAX: usize = 64;
+
+/// What has passed through a segment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SegmentStatistics {
+    /// EtherCAT frames that arrived.
+    pub frames: u64,
+    /// Datagrams in them.
+    pub datagrams: u64,
+    /// Frames lost by injection or because nothing is attached.
+    pub lost: u64,
+    /// Frames that were no EtherCAT frames, or malformed.
+    pub refused: u64,
+}
+
+/// What can be seen of any SubDevice from outside.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DeviceSnapshot {
+    /// Kind of device.
+    pub kind: DeviceKind,
+    /// AL status.
+    pub al_status: AlStatus,
+    /// It has supply and the frames reach it.
+    pub is_reachable: bool,
+    /// How often its sync manager watchdog expired.
+    pub watchdog_expiries: u32,
+    /// SYNC0 events in OP without new outputs, since power-on.
+    pub missed_events: u16,
+    /// Filtered difference between its clock and the reference as it sees it, ns; zero without a clock.
+    pub clock_difference_ns: f64,
+    /// Local copy of the system time, ns; zero without a clock.
+    pub system_time_ns: u64,
+    /// When the next SYNC0 comes, true time; `None`: none will come.
+    pub next_sync0: Option<Nanoseconds>,
+}
+
+/// Frame injections in force: how many frames are left.
+#[derive(Clone, Copy, Debug, Default)]
+struct FrameFaults {
+    drop_before: u32,
+    drop_after: u32,
+    duplicate: u32,
+    delay: (u32, Nanoseconds),
+    corrupt: (u32, usize, u8),
+    working_counter: (u32, i16),
+}
+
+/// Takes one of `count`, if there is one.
+const fn take_one(count: &mut u32) -> bool {
+    let some = *count > 0;
+    *count = count.saturating_sub(1);
+    some
+}
+
+/// A frame on its way back.
+#[derive(Clone, Debug)]
+struct ReturnedFrame {
+    due: Nanoseconds,
+    bytes: Vec<u8>,
+}
+
+/// A line of simulated SubDevices with what is wired to them.
+///
+/// Give it every frame the controller sends with [`process_frame`](Self::process_frame) and let time pass with
+/// [`advance_to`](Self::advance_to), with times that never go back. Everything else is for tests and drills.
+#[derive(Debug)]
+pub struct Segment {
+    devices: Vec<SubDevice>,
+    power_sources: Vec<PowerSource>,
+    stop_inputs: Vec<Channel>,
+    hop_delay: Nanoseconds,
+    /// First SubDevice behind a cut cable.
+    detached: usize,
+    /// SubDevices frames pass through.
+    reachable: usize,
+    now: Nanoseconds,
+    equipment_stepped: Nanoseconds,
+    faults: FrameFaults,
+    returned: Vec<ReturnedFrame>,
+    scratch: Box<[u8]>,
+    statistics: SegmentStatistics,
+}
+
+impl Segment {
+    /// A segment at power-on, at time zero.
+    ///
+    /// # Errors
+    /// What is wrong with the description.
+    pub fn new(description: SegmentDescription) -> Result<Self, DescriptionError> {
+        description.check()?;
+        let SegmentDescription { devices, equipment, seed, hop_delay, record_capacity } = description;
+        let count = devices.len();
+        let devices = devices
+            .into_iter()
+            .enumerate()
+            .map(|(position, simulated)| SubDevice::new(simulated, position, seed, record_capacity))
+            .collect();
+        let mut power_sources = Vec::new();
+        let mut stop_inputs = Vec::new();
+        for (stream, equipment) in (0x1000_u64..).zip(&equipment) {
+            match equipment {
+                Equipment::WeldingPowerSource(parameters) => {
+                    power_sources.push(PowerSource::new(parameters, seed, stream));
+                }
+                Equipment::StopInput { input } => stop_inputs.push(*input),
+            }
+        }
+        let mut segment = Self {
+            devices,
+            power_sources,
+            stop_inputs,
+            hop_delay,
+            detached: count,
+            reachable: count,
+            now: Nanoseconds(0),
+            equipment_stepped: Nanoseconds(0),
+            faults: FrameFaults::default(),
+            returned: Vec::new(),
+            scratch: vec![0; FRAME_BYTES_MAX].into_boxed_slice(),
+            statistics: SegmentStatistics::default(),
+        };
+        segment.set_stop_inputs(true);
+        segment.wire_up();
+        Ok(segment)
+    }
+
+    // ---- frames ----------------------------------------------------------------------------------------
+
+    /// Processes one Ethernet frame (without its checksum) in place, as it passes through all SubDevices and
+    /// comes back. `now` is when it arrives; time passes up to it first.
+    ///
+    /// Returns true when `frame` has come back. False: it was no EtherCAT frame, it got lost, or it comes back
+    /// later through [`next_returned_frame`](Self::next_returned_frame); what is in `frame` is then of no use.
+    ///
+    /// # Real-time
+    /// No allocation for cyclic frames without injections; as many steps as datagrams × SubDevices.
+    pub fn process_frame(&mut self, frame: &mut [u8], now: Nanoseconds) -> bool {
+        self.advance_to(now);
+        let Some(payload) = payload_bytes(frame).filter(|_| frame.len() <= FRAME_BYTES_MAX) else {
+            self.statistics.refused += 1;
+            return false;
+        };
+        self.statistics.frames += 1;
+        if self.reachable == 0 || take_one(&mut self.faults.drop_before) {
+            self.statistics.lost += 1;
+            return false;
+        }
+        self.process_datagrams(frame, HEADERS_BYTES + payload);
+        // The first SubDevice marks the frame as one that has been on its way (locally administered address).
+        if let Some(byte) = frame.get_mut(6) {
+            *byte |= 0x02;
+        }
+        self.send_back(frame)
+    }
+
+    /// Injections on the way back.
+    fn send_back(&mut self, frame: &mut [u8]) -> bool {
+        if take_one(&mut self.faults.drop_after) {
+            self.statistics.lost += 1;
+            return false;
+        }
+        if take_one(&mut self.faults.corrupt.0)
+            && let Some(byte) = frame.get_mut(self.faults.corrupt.1)
+        {
+            *byte ^= self.faults.corrupt.2;
+        }
+        if take_one(&mut self.faults.duplicate) {
+            self.keep(frame, self.now);
+        }
+        if take_one(&mut self.faults.delay.0) {
+            self.keep(frame, self.now.plus(self.faults.delay.1));
+            return false;
+        }
+        true
+    }
+
+    fn keep(&mut self, frame: &[u8], due: Nanoseconds) {
+        if self.returned.len() < RETURNED_FRAMES_MAX {
+            let position = self.returned.partition_point(|kept| kept.due <= due);
+            self.returned.insert(position, ReturnedFrame { due, bytes: frame.to_vec() });
+        }
+    }
+
+    /// A frame that comes back otherwise than at once (duplicate or late by injection) and is due at `now`.
+    /// Copies it into `buffer` and returns its length; call until it gives `None`.
+    pub fn next_returned_frame(&mut self, now: Nanoseconds, buffer: &mut [u8]) -> Option<usize> {
+        self.returned.first().filter(|kept| kept.due <= now)?;
+        let kept = self.returned.remove(0);
+        let length = kept.bytes.len().min(buffer.len());
+        buffer.get_mut(..length)?.copy_from_slice(kept.bytes.get(..length)?);
+        Some(length)
+    }
+
+    fn process_datagrams(&mut self, frame: &mut [u8], end: usize) {
+        let with_offset = take_one(&mut self.faults.working_counter.0);
+        let mut start = HEADERS_BYTES;
+        while let Some(place) = DatagramPlace::at(frame, start, end) {
+            self.statistics.datagrams += 1;
+            let command = Command::from_number(u8_at(frame, start));
+            let counted = match command {
+                Command::None => 0,
+                Command::Physical { addressing, reads, writes } => {
+                    self.physical(frame, place, addressing, reads, writes)
+                }
+                Command::Logical { reads, writes } => {
+                    let counted = self.logical(frame, place, reads, writes);
+                    let offset = if with_offset { self.faults.working_counter.1 } else { 0 };
+                    counted.wrapping_add_signed(offset)
+                }
+                Command::ReadMultipleWrite { addressing } => {
+                    self.read_multiple_write(frame, place, addressing)
+                }
+            };
+            add_working_counter(frame, place, counted);
+            self.show_interrupts(frame, place);
+            if !place.more_follow {
+                break;
+            }
+            start = place.end();
+        }
+    }
+
+    fn show_interrupts(&self, frame: &mut [u8], place: DatagramPlace) {
+        let devices = self.devices.iter().take(self.reachable);
+        let interrupts = devices.fold(0, |all, device| all | device.esc.interrupts());
+        if interrupts != 0 {
+            let at = place.start + 8;
+            let shown = u16_at(frame, at) | interrupts;
+            put_u16(frame, at, shown);
+        }
+    }
+
+    /// When a frame that arrives now reaches a SubDevice.
+    const fn arrival(&self, position: usize) -> Nanoseconds {
+        self.now.plus(Nanoseconds(self.hop_delay.0 * position as u64))
+    }
+
+    fn physical(
+        &mut self,
+        frame: &mut [u8],
+        place: DatagramPlace,
+        addressing: Addressing,
+        reads: bool,
+        writes: bool,
+    ) -> u16 {
+        let mut address = u16_at(frame, place.start + 2);
+        let register = usize::from(u16_at(frame, place.start + 4));
+        let range = place.data_start()..place.working_counter_start();
+        let mut counted = 0;
+        for position in 0..self.reachable {
+            let at = self.arrival(position);
+            let Some(device) = self.devices.get_mut(position) else { break };
+            let is_addressed = match addressing {
+                Addressing::Position => address == 0,
+                Addressing::Configured => device.esc.is_addressed(address),
+                Addressing::Broadcast => true,
+            };
+            if addressing != Addressing::Configured {
+                address = address.wrapping_add(1);
+            }
+            if !is_addressed {
+                continue;
+            }
+            let Some(data) = frame.get_mut(range.clone()) else { break };
+            counted += match (reads, writes) {
+                (true, false) if addressing != Addressing::Broadcast => {
+                    u16::from(device.esc.read(register, data, at))
+                }
+                (true, _) => {
+                    // What is read goes into the frame, or is ORed to it; what arrived is written.
+                    let Some(read) = self.scratch.get_mut(..data.len()) else { break };
+                    let has_read = device.esc.read(register, read, at);
+                    let has_written = writes && device.esc.write(register, data, at);
+                    if has_read {
+                        for (target, source) in data.iter_mut().zip(&*read) {
+                            let old = if addressing == Addressing::Broadcast { *target } else { 0 };
+                            *target = old | source;
+                        }
+                    }
+                    u16::from(has_read) + 2 * u16::from(has_written)
+                }
+                (false, true) => u16::from(device.esc.write(register, data, at)),
+                (false, false) => 0,
+            };
+            device.handle_events(self.now);
+        }
+        if addressing != Addressing::Configured {
+            put_u16(frame, place.start + 2, address);
+        }
+        counted
+    }
+
+    fn logical(&mut self, frame: &mut [u8], place: DatagramPlace, reads: bool, writes: bool) -> u16 {
+        let address = u32_at(frame, place.start + 2);
+        let Some(data) = frame.get_mut(place.data_start()..place.working_counter_start()) else { return 0 };
+        let mut counted = 0;
+        for position in 0..self.reachable {
+            let at = self.arrival(position);
+            let Some(device) = self.devices.get_mut(position) else { break };
+            let (has_read, has_written) = device.esc.exchange(address, data, (reads, writes), at);
+            // A read counts 1; a write counts 1, in a read-write command 2.
+            counted += u16::from(has_read) + u16::from(has_written) * if reads { 2 } else { 1 };
+            if has_read || has_written {
+                device.handle_events(self.now);
+            }
+        }
+        counted
+    }
+
+    fn read_multiple_write(&mut self, frame: &mut [u8], place: DatagramPlace, addressing: Addressing) -> u16 {
+        let mut address = u16_at(frame, place.start + 2);
+        let register = usize::from(u16_at(frame, place.start + 4));
+        let Some(data) = frame.get_mut(place.data_start()..place.working_counter_start()) else { return 0 };
+        let mut counted = 0;
+        for position in 0..self.reachable {
+            let at = self.arrival(position);
+            let Some(device) = self.devices.get_mut(position) else { break };
+            let reads = match addressing {
+                Addressing::Position => address == 0,
+                Addressing::Configured | Addressing::Broadcast => device.esc.is_addressed(address),
+            };
+            if addressing == Addressing::Position {
+                address = address.wrapping_add(1);
+            }
+            let done = if reads {
+                device.esc.read(register, data, at)
+            } else {
+                device.esc.write(register, data, at)
+            };
+            counted += u16::from(done);
+            device.handle_events(self.now);
+        }
+        if addressing == Addressing::Position {
+            put_u16(frame, place.start + 2, address);
+        }
+        counted
+    }
+
+    // ---- time ------------------------------------------------------------------------------------------
+
+    /// Lets simulated time pass up to `now`: control loops, motors, watchdogs, clocks, SYNC0 events, equipment.
+    /// A time before the last one does nothing.
+    pub fn advance_to(&mut self, now: Nanoseconds) {
+        if now <= self.now {
+            return;
+        }
+        self.now = now;
+        while now.since(self.equipment_stepped).0 >= EQUIPMENT_PERIOD_NS {
+            self.step_equipment();
+        }
+        let mut came_back = false;
+        for device in &mut self.devices {
+            came_back |= device.switch_on_if_due(now);
+            device.advance(now);
+        }
+        if came_back {
+            self.wire_up();
+        }
+    }
+
+    fn step_equipment(&mut self) {
+        self.equipment_stepped = self.equipment_stepped.plus(Nanoseconds(EQUIPMENT_PERIOD_NS));
+        let mut wiring = DeviceWiring(&mut self.devices);
+        for source in &mut self.power_sources {
+            source.step(&mut wiring, self.equipment_stepped);
+        }
+    }
+
+    /// Works out which SubDevices frames reach, and tells each where it stands in the line.
+    fn wire_up(&mut self) {
+        let supplied = self.devices.iter().take_while(|device| !device.is_off()).count();
+        self.reachable = supplied.min(self.detached);
+        let last = self.reachable.saturating_sub(1);
+        for (position, device) in self.devices.iter_mut().enumerate() {
+            let behind = last.saturating_sub(position) as u64;
+            let delay = Nanoseconds(2 * behind * self.hop_delay.0);
+            device.esc.set_return_delay((behind > 0).then_some(delay));
+        }
+    }
+
+    // ---- injections ------------------------------------------------------------------------------------
+
+    /// Lets something go wrong, from now on.
+    ///
+    /// # Errors
+    /// When there is no such device, channel or equipment; nothing happens then.
+    pub fn inject(&mut self, injection: Injection) -> Result<(), InjectionError> {
+        match injection {
+            Injection::DropFrames { count, processed: false } => self.faults.drop_before = count,
+            Injection::DropFrames { count, processed: true } => self.faults.drop_after = count,
+            Injection::DuplicateFrames { count } => self.faults.duplicate = count,
+            Injection::DelayFrames { count, delay } => self.faults.delay = (count, delay),
+            Injection::CorruptFrames { count, offset, mask } => self.faults.corrupt = (count, offset, mask),
+            Injection::WorkingCounterOffset { count, offset } => {
+                self.faults.working_counter = (count, offset);
+            }
+            Injection::Detach { position } => {
+                self.detached = position;
+                self.wire_up();
+            }
+            Injection::Attach => {
+                self.detached = self.devices.len();
+                self.wire_up();
+            }
+            Injection::PowerCycle { device, off_for } => {
+                let now = self.now;
+                self.device_mut(device)?.switch_off(now.plus(off_for), now);
+                self.wire_up();
+            }
+            Injection::AlError { device, state, code } => {
+                let now = self.now;
+                self.device_mut(device)?.fall_to(state, code, now);
+            }
+            Injection::RefuseState { device, state, code } => {
+                self.device_mut(device)?.set_refused(state, code);
+            }
+            Injection::Emergency { device, code, register } => {
+                if !self.device_mut(device)?.send_emergency(code, register) {
+                    return Err(InjectionError::WrongKind { device });
+                }
+            }
+            Injection::DriveFault { .. }
+            | Injection::SafeTorqueOff { .. }
+            | Injection::VoltageLoss { .. }
+            | Injection::EncoderJump { .. }
+            | Injection::PlantStall { .. } => return self.inject_into_drive(injection),
+            Injection::StopInput { closed } => {
+                if self.stop_inputs.is_empty() {
+                    return Err(InjectionError::NoSuchEquipment);
+                }
+                self.set_stop_inputs(closed);
+            }
+            Injection::DigitalInput { channel, level } => {
+                let terminal = self.device_mut(channel.device)?.terminal_mut();
+                if !terminal.is_some_and(|terminal| terminal.set_digital_input(channel.channel, level)) {
+                    return Err(InjectionError::NoSuchChannel { channel });
+                }
+            }
+            Injection::AnalogInput { channel, value } => {
+                let terminal = self.device_mut(channel.device)?.terminal_mut();
+                if !terminal.is_some_and(|terminal| terminal.set_analog_input(channel.channel, value)) {
+                    return Err(InjectionError::NoSuchChannel { channel });
+                }
+            }
+            Injection::PowerSource(failure) => {
+                if self.power_sources.is_empty() {
+                    return Err(InjectionError::NoSuchEquipment);
+                }
+                self.power_sources.iter_mut().for_each(|source| source.set_failure(failure));
+            }
+        }
+        Ok(())
+    }
+
+    fn inject_into_drive(&mut self, injection: Injection) -> Result<(), InjectionError> {
+        let now = self.now;
+        let selected = match injection {
+            Injection::SafeTorqueOff { device, .. } | Injection::VoltageLoss { device, .. } => device,
+            Injection::DriveFault { device, .. }
+            | Injection::EncoderJump { device, .. }
+            | Injection::PlantStall { device, .. } => Some(device),
+            Injection::DropFrames { .. }
+            | Injection::DuplicateFrames { .. }
+            | Injection::DelayFrames { .. }
+            | Injection::CorruptFrames { .. }
+            | Injection::WorkingCounterOffset { .. }
+            | Injection::Detach { .. }
+            | Injection::Attach
+            | Injection::PowerCycle { .. }
+            | Injection::AlError { .. }
+            | Injection::RefuseState { .. }
+            | Injection::Emergency { .. }
+            | Injection::StopInput { .. }
+            | Injection::DigitalInput { .. }
+            | Injection::AnalogInput { .. }
+            | Injection::PowerSource(_) => return Ok(()),
+        };
+        if let Some(device) = selected {
+            self.device_mut(device)?.servo_mut().ok_or(InjectionError::WrongKind { device })?;
+        }
+        for (position, device) in self.devices.iter_mut().enumerate() {
+            let Some(servo) = device.servo_mut().filter(|_| selected.is_none_or(|only| only == position))
+            else {
+                continue;
+            };
+            if let Injection::DriveFault { code, lasts, .. } = injection {
+                servo.inject_fault(code, lasts, now);
+            } else if let Injection::SafeTorqueOff { active, .. } = injection {
+                servo.set_safe_torque_off(active, now);
+            } else if let Injection::VoltageLoss { lost, .. } = injection {
+                servo.set_voltage_lost(lost, now);
+            } else if let Injection::EncoderJump { counts, .. } = injection {
+                servo.jump_encoder(counts);
+            } else if let Injection::PlantStall { stalled, .. } = injection {
+                servo.set_stalled(stalled);
+            }
+        }
+        Ok(())
+    }
+
+    fn set_stop_inputs(&mut self, closed: bool) {
+        for input in &self.stop_inputs {
+            if let Some(terminal) = self.devices.get_mut(input.device).and_then(SubDevice::terminal_mut) {
+                terminal.set_digital_input(input.channel, closed);
+            }
+        }
+    }
+
+    fn device_mut(&mut self, device: usize) -> Result<&mut SubDevice, InjectionError> {
+        self.devices.get_mut(device).ok_or(InjectionError::NoSuchDevice { device })
+    }
+
+    // ---- inspection ------------------------------------------------------------------------------------
+
+    /// Number of SubDevices described.
+    #[must_use]
+    pub fn device_count(&self) -> usize {
+        self.devices.len()
+    }
+
+    /// Simulated time.
+    #[must_use]
+    pub const fn now(&self) -> Nanoseconds {
+        self.now
+    }
+
+    /// What has passed through.
+    #[must_use]
+    pub const fn statistics(&self) -> SegmentStatistics {
+        self.statistics
+    }
+
+    /// Name of a SubDevice.
+    #[must_use]
+    pub fn device_name(&self, device: usize) -> Option<&str> {
+        self.devices.get(device).map(SubDevice::name)
+    }
+
+    /// A SubDevice, seen from outside.
+    #[must_use]
+    pub fn device(&self, device: usize) -> Option<DeviceSnapshot> {
+        let found = self.devices.get(device)?;
+        let clock = found.esc.clock.as_ref();
+        Some(DeviceSnapshot {
+            kind: found.kind(),
+            al_status: found.status(),
+            is_reachable: device < self.reachable,
+            watchdog_expiries: found.watchdog_expiries(),
+            missed_events: found.missed_events(),
+            clock_difference_ns: clock.map_or(0.0, |clock| clock.difference_ns()),
+            system_time_ns: clock.map_or(0, |clock| clock.system_time(self.now)),
+            next_sync0: clock.and_then(|clock| found.esc.sync0.next().map(|next| clock.true_time_of(next))),
+        })
+    }
+
+    /// A drive, seen from outside; `None` when the SubDevice is no drive.
+    #[must_use]
+    pub fn drive(&self, device: usize) -> Option<DriveSnapshot> {
+        Some(self.devices.get(device)?.servo()?.snapshot())
+    }
+
+    /// The last setpoint a drive took over in OP.
+    #[must_use]
+    pub fn last_received(&self, device: usize) -> Option<ReceivedSetpoint> {
+        self.devices.get(device)?.servo()?.last_received()
+    }
+
+    /// Takes out all setpoints a drive has taken over in OP since the last call, oldest first. Returns how many
+    /// more there were that had been overwritten ([`SegmentDescription::record_capacity`]).
+    pub fn drain_received(&mut self, device: usize, take: impl FnMut(ReceivedSetpoint)) -> u64 {
+        let servo = self.devices.get_mut(device).and_then(SubDevice::servo_mut);
+        servo.map_or(0, |servo| servo.drain_received(take))
+    }
+
+    /// All digital outputs of a terminal as applied, channel 0 in bit 0; zero when it is no digital terminal.
+    #[must_use]
+    pub fn digital_outputs(&self, device: usize) -> u64 {
+        self.terminal(device).map_or(0, super::terminal::Terminal::digital_outputs)
+    }
+
+    /// All digital inputs of a terminal, channel 0 in bit 0; zero when it is no digital terminal.
+    #[must_use]
+    pub fn digital_inputs(&self, device: usize) -> u64 {
+        self.terminal(device).map_or(0, super::terminal::Terminal::digital_inputs)
+    }
+
+    /// An analog output as applied, 32767 = 10 V; zero when there is no such channel.
+    #[must_use]
+    pub fn analog_output(&self, channel: Channel) -> i16 {
+        self.terminal(channel.device).map_or(0, |terminal| terminal.analog_output(channel.channel))
+    }
+
+    /// An analog input, 32767 = 10 V; zero when there is no such channel.
+    #[must_use]
+    pub fn analog_input(&self, channel: Channel) -> i16 {
+        self.terminal(channel.device).map_or(0, |terminal| terminal.analog_input(channel.channel))
+    }
+
+    /// The welding power sources, in the order of the description.
+    #[must_use]
+    pub fn power_source(&self, index: usize) -> Option<PowerSourceSnapshot> {
+        self.power_sources.get(index).map(PowerSource::snapshot)
+    }
+
+    fn terminal(&self, device: usize) -> Option<&super::terminal::Terminal> {
+        self.devices.get(device)?.terminal()
+    }
+}
+
+/// The terminals as equipment is wired to them.
+struct DeviceWiring<'a>(&'a mut Vec<SubDevice>);
+
+impl Wiring for DeviceWiring<'_> {
+    fn digital_output(&self, channel: Channel) -> bool {
+        let terminal = self.0.get(channel.device).and_then(SubDevice::terminal);
+        terminal.is_some_and(|terminal| {
+            channel.channel < 64 && terminal.digital_outputs() >> channel.channel & 1 == 1
+        })
+    }
+
+    fn analog_output(&self, channel: Channel) -> i16 {
+        let terminal = self.0.get(channel.device).and_then(SubDevice::terminal);
+        terminal.map_or(0, |terminal| terminal.analog_output(channel.channel))
+    }
+
+    fn set_digital_input(&mut self, channel: Channel, level: bool) {
+        if let Some(terminal) = self.0.get_mut(channel.device).and_then(SubDevice::terminal_mut) {
+            terminal.set_digital_input(channel.channel, level);
+        }
+    }
+
+    fn set_analog_input(&mut self, channel: Channel, value: i16) {
+        if let Some(terminal) = self.0.get_mut(channel.device).and_then(SubDevice::terminal_mut) {
+            terminal.set_analog_input(channel.channel, value);
+        }
+    }
+}

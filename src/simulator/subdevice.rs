@@ -1,0 +1,666 @@
+//! One SubDevice: the application layer between the [ESC](super::esc) and the application behind it. Grants AL
+//! transitions, watches the outputs, serves the mailbox and lets the application run.
+
+use crate::devices::DeviceKind;
+use crate::units::Nanoseconds;
+
+use super::al_state::{AlState, AlStatus, Decision, code, decide};
+use super::clock::DistributedClock;
+use super::description::{DeviceParameters, SimulatedDevice};
+use super::dictionary::Dictionary;
+use super::esc::{EscMemory, register};
+use super::mailbox::{self, Emergency, Mailbox};
+use super::process_data::{
+    Mapping, PROCESS_DATA_BYTES_MAX, PlannedSyncManager, SyncManagerPlan, SyncManagerUse, has_mailbox,
+};
+use super::random::Random;
+use super::servo::Servo;
+use super::sii::Sii;
+use super::terminal::Terminal;
+
+/// How long a device waits in SAFE-OP for outputs and SYNC0 after OP was requested.
+const OP_TIMEOUT: Nanoseconds = Nanoseconds(5_000_000_000);
+/// Shortest and longest SYNC0 cycle the devices accept, ns.
+const SYNC0_CYCLE_NS: std::ops::RangeInclusive<u32> = 62_500..=100_000_000;
+
+/// What is behind the ESC.
+#[derive(Debug)]
+pub(super) enum Application {
+    Servo(Box<Servo>),
+    Terminal(Box<Terminal>),
+}
+
+/// Where the process data of one direction lies.
+#[derive(Clone, Copy, Debug, Default)]
+struct Direction {
+    /// Sync manager; `None`: the device has none for this direction.
+    manager: Option<usize>,
+    /// Length as mapped now.
+    bytes: usize,
+}
+
+/// One SubDevice.
+#[derive(Debug)]
+pub(super) struct SubDevice {
+    simulated: SimulatedDevice,
+    plan: SyncManagerPlan,
+    /// What frames touch.
+    pub(super) esc: EscMemory,
+    mailbox: Option<Box<Mailbox>>,
+    dictionary: Dictionary,
+    /// What is behind it.
+    pub(super) application: Application,
+    status: AlStatus,
+    outputs: Direction,
+    inputs: Direction,
+    /// The last complete outputs.
+    latched: [u8; PROCESS_DATA_BYTES_MAX],
+    /// Written since the last SYNC0.
+    is_fresh: bool,
+    /// Outputs seen since OP was requested.
+    outputs_seen: bool,
+    /// SYNC0 seen since OP was requested.
+    sync0_seen: bool,
+    /// The device runs on SYNC0 in OP.
+    is_synchronised: bool,
+    /// OP was requested and is granted when outputs and SYNC0 are there, up to this time.
+    op_wanted_until: Option<Nanoseconds>,
+    /// When the sync manager watchdog expires.
+    watchdog_until: Option<Nanoseconds>,
+    watchdog_expiries: u32,
+    missed_in_a_row: u16,
+    missed: u16,
+    /// Injected: this state is refused with this code.
+    refused: Option<(AlState, u16)>,
+    /// Injected: without supply up to this time.
+    off_until: Option<Nanoseconds>,
+    random: Random,
+}
+
+impl SubDevice {
+    /// A device at power-on.
+    pub(super) fn new(
+        simulated: SimulatedDevice,
+        position: usize,
+        seed: u64,
+        record_capacity: usize,
+    ) -> Self {
+        let device = simulated.device;
+        let (application, dictionary) = match &simulated.parameters {
+            DeviceParameters::ServoDrive(parameters) => {
+                let (servo, dictionary) = Servo::new(&simulated.name, &device, parameters, record_capacity);
+                (Application::Servo(Box::new(servo)), dictionary)
+            }
+            DeviceParameters::AnalogIo => {
+                let dictionary = Terminal::dictionary(&simulated.name, &device);
+                (Application::Terminal(Box::new(Terminal::new(&device))), dictionary)
+            }
+            DeviceParameters::DigitalIo => {
+                (Application::Terminal(Box::new(Terminal::new(&device))), Dictionary::default())
+            }
+        };
+        let mut random = Random::new(seed, position as u64);
+        // Devices are switched on at different times: their clocks differ by up to 18 minutes.
+        let local_ns = random.next() >> 24;
+        let clock = device
+            .distributed_clock
+            .then(|| DistributedClock::new(local_ns, simulated.clock_drift_ppm, Nanoseconds(0)));
+        let mut subdevice = Self {
+            plan: SyncManagerPlan::of(&device),
+            esc: EscMemory::new(Sii::new(&simulated), clock),
+            mailbox: has_mailbox(device.kind).then(|| Box::new(Mailbox::new())),
+            dictionary,
+            application,
+            status: AlStatus::default(),
+            outputs: Direction::default(),
+            inputs: Direction::default(),
+            latched: [0; PROCESS_DATA_BYTES_MAX],
+            is_fresh: false,
+            outputs_seen: false,
+            sync0_seen: false,
+            is_synchronised: false,
+            op_wanted_until: None,
+            watchdog_until: None,
+            watchdog_expiries: 0,
+            missed_in_a_row: 0,
+            missed: 0,
+            refused: None,
+            off_until: None,
+            random,
+            simulated,
+        };
+        subdevice.outputs.manager = subdevice.plan.index_of(SyncManagerUse::Outputs);
+        subdevice.inputs.manager = subdevice.plan.index_of(SyncManagerUse::Inputs);
+        subdevice.enter(AlState::Init);
+        subdevice
+    }
+
+    // ---- power -----------------------------------------------------------------------------------------
+
+    /// True while it has no supply.
+    pub(super) const fn is_off(&self) -> bool {
+        self.off_until.is_some()
+    }
+
+    /// Takes the supply away up to `until`.
+    pub(super) fn switch_off(&mut self, until: Nanoseconds, now: Nanoseconds) {
+        self.off_until = Some(until);
+        self.op_wanted_until = None;
+        self.watchdog_until = None;
+        self.status = AlStatus::default();
+        match &mut self.application {
+            Application::Servo(servo) => servo.set_safe_torque_off(true, now),
+            Application::Terminal(terminal) => terminal.switch_off(),
+        }
+    }
+
+    /// Gives the supply back when it is time. Returns true when it came back.
+    pub(super) fn switch_on_if_due(&mut self, now: Nanoseconds) -> bool {
+        let due = self.off_until.is_some_and(|until| now >= until);
+        if due {
+            self.off_until = None;
+            self.power_on(now);
+        }
+        due
+    }
+
+    fn power_on(&mut self, now: Nanoseconds) {
+        let device = self.simulated.device;
+        match &mut self.application {
+            Application::Servo(servo) => {
+                servo.set_safe_torque_off(false, now);
+                self.dictionary = servo.power_on(&self.simulated.name, &device, now);
+            }
+            Application::Terminal(terminal) => {
+                terminal.switch_off();
+                if self.mailbox.is_some() {
+                    self.dictionary = Terminal::dictionary(&self.simulated.name, &device);
+                }
+            }
+        }
+        let local_ns = self.random.next() >> 40;
+        let clock = device
+            .distributed_clock
+            .then(|| DistributedClock::new(local_ns, self.simulated.clock_drift_ppm, now));
+        self.esc.power_on(clock);
+        self.status = AlStatus::default();
+        self.latched = [0; PROCESS_DATA_BYTES_MAX];
+        self.is_fresh = false;
+        self.is_synchronised = false;
+        self.op_wanted_until = None;
+        self.watchdog_until = None;
+        self.missed = 0;
+        self.enter(AlState::Init);
+    }
+
+    // ---- time ------------------------------------------------------------------------------------------
+
+    /// Lets time pass up to `now`.
+    pub(super) fn advance(&mut self, now: Nanoseconds) {
+        if self.is_off() {
+            return;
+        }
+        let mut pulses = false;
+        if let Some(clock) = &mut self.esc.clock {
+            clock.advance(now);
+            let system_time = clock.system_time(now);
+            while let Some(pulse) = self.esc.sync0.take_pulse(system_time) {
+                let ago = system_time.wrapping_sub(pulse);
+                self.sync0_event(Nanoseconds(now.0.saturating_sub(ago)));
+                pulses = true;
+            }
+        }
+        self.check_watchdog(now);
+        if self.op_wanted_until.is_some() {
+            self.grant_op(now);
+        }
+        let is_driven_by_sync0 = pulses || self.esc.sync0.next().is_some();
+        match &mut self.application {
+            Application::Servo(servo) => {
+                if !is_driven_by_sync0 {
+                    servo.advance(now);
+                    self.send_inputs();
+                }
+            }
+            Application::Terminal(_) => self.send_inputs(),
+        }
+    }
+
+    fn sync0_event(&mut self, at: Nanoseconds) {
+        self.check_watchdog(at);
+        self.sync0_seen = true;
+        self.application_event(at);
+        if self.status.state == AlState::Op && self.outputs.bytes > 0 {
+            self.count_missed(at);
+        }
+        self.is_fresh = false;
+    }
+
+    /// SYNC0, or outputs without SYNC0: the application takes the outputs over and samples its inputs.
+    fn application_event(&mut self, at: Nanoseconds) {
+        let is_op = self.status.state == AlState::Op;
+        let data = self.latched.get(..self.outputs.bytes).unwrap_or(&[]);
+        match &mut self.application {
+            Application::Servo(servo) => {
+                servo.advance_to_event(at);
+                if is_op {
+                    servo.receive(data, self.is_fresh, at);
+                }
+            }
+            Application::Terminal(terminal) => {
+                if is_op {
+                    terminal.receive(data);
+                }
+            }
+        }
+        self.send_inputs();
+    }
+
+    fn count_missed(&mut self, at: Nanoseconds) {
+        if self.is_fresh {
+            self.missed_in_a_row = 0;
+            return;
+        }
+        self.missed = self.missed.saturating_add(1);
+        self.missed_in_a_row = self.missed_in_a_row.saturating_add(1);
+        let limit = match &self.application {
+            Application::Servo(servo) => servo.parameters().sync_error_limit,
+            Application::Terminal(_) => 0,
+        };
+        if limit > 0 && self.missed_in_a_row >= limit {
+            self.fall_to(AlState::SafeOp, code::SYNC_ERROR, at);
+        }
+    }
+
+    fn send_inputs(&mut self) {
+        if self.status.state < AlState::SafeOp || self.inputs.bytes == 0 {
+            return;
+        }
+        if let Some(manager) = self.inputs.manager {
+            let area = self.esc.area_mut(manager);
+            match &self.application {
+                Application::Servo(servo) => servo.send(area),
+                Application::Terminal(terminal) => terminal.send(area),
+            }
+        }
+    }
+
+    // ---- watchdog --------------------------------------------------------------------------------------
+
+    /// Time of the sync manager watchdog; `None`: switched off.
+    fn watchdog_time(&self) -> Option<Nanoseconds> {
+        let manager = self.outputs.manager?;
+        let divider = u64::from(self.esc.register_u16(register::WATCHDOG_DIVIDER)) + 2;
+        let count = u64::from(self.esc.register_u16(register::WATCHDOG_SM));
+        let triggers = self.esc.manager(manager).triggers_watchdog() && self.outputs.bytes > 0;
+        (triggers && count > 0).then_some(Nanoseconds(divider * 40 * count))
+    }
+
+    fn trigger_watchdog(&mut self, now: Nanoseconds) {
+        self.watchdog_until = self.watchdog_time().map(|time| now.plus(time));
+        self.esc.set_register_u16(register::WATCHDOG_STATUS, 1);
+    }
+
+    fn check_watchdog(&mut self, now: Nanoseconds) {
+        let Some(until) = self.watchdog_until else { return };
+        if now < until {
+            return;
+        }
+        self.watchdog_until = None;
+        self.esc.set_register_u16(register::WATCHDOG_STATUS, 0);
+        self.esc.count_watchdog_expiry();
+        self.watchdog_expiries += 1;
+        if self.status.state == AlState::Op {
+            self.fall_to(AlState::SafeOp, code::WATCHDOG, until);
+        }
+    }
+
+    // ---- what frames have done -------------------------------------------------------------------------
+
+    /// Acts on what a datagram has done to the ESC.
+    pub(super) fn handle_events(&mut self, now: Nanoseconds) {
+        let events = std::mem::take(&mut self.esc.events);
+        if events.written != 0
+            && let Some(manager) = self.outputs.manager
+            && events.written >> manager & 1 == 1
+        {
+            self.outputs_written(manager, now);
+        }
+        let mailboxes = 1 << mailbox::OUT | 1 << mailbox::IN;
+        if self.mailbox.is_some() && (events.written | events.read | events.repeat) & mailboxes != 0 {
+            self.mailbox_touched(events.repeat);
+        }
+        if events.al_control {
+            self.al_control_written(now);
+        }
+        if events.sync_managers_changed && self.status.state >= AlState::SafeOp && !self.managers_still_work()
+        {
+            self.fall_to(AlState::PreOp, code::INVALID_SYNC_MANAGER, now);
+        }
+        if events.sync_activation && self.is_synchronised && !self.esc.sync0.is_wanted() {
+            if self.status.state == AlState::Op {
+                self.fall_to(AlState::SafeOp, code::FATAL_SYNC_ERROR, now);
+            }
+            self.is_synchronised = false;
+        }
+        if events.reset {
+            self.power_on(now);
+        }
+    }
+
+    fn outputs_written(&mut self, manager: usize, now: Nanoseconds) {
+        let area = self.esc.area(manager);
+        let count = area.len().min(self.latched.len());
+        if let (Some(to), Some(from)) = (self.latched.get_mut(..count), area.get(..count)) {
+            to.copy_from_slice(from);
+        }
+        self.is_fresh = true;
+        self.outputs_seen = true;
+        self.trigger_watchdog(now);
+        if self.op_wanted_until.is_some() {
+            self.grant_op(now);
+        }
+        if !self.esc.sync0.is_wanted() {
+            self.application_event(now);
+        }
+    }
+
+    fn mailbox_touched(&mut self, repeat: u8) {
+        let Some(mailbox) = &mut self.mailbox else { return };
+        if repeat >> mailbox::IN & 1 == 1 {
+            mailbox.repeat(&mut self.esc);
+        }
+        if self.status.state < AlState::PreOp {
+            return;
+        }
+        if let Application::Servo(servo) = &self.application {
+            servo.show(&mut self.dictionary);
+        }
+        for index in [0x1C32, 0x1C33] {
+            self.dictionary.set_number(index, 11, u64::from(self.missed));
+        }
+        let written = mailbox.serve(&mut self.esc, &mut self.dictionary, self.status.state);
+        if let (true, Application::Servo(servo)) = (written, &mut self.application) {
+            servo.take_over(&self.dictionary);
+        }
+    }
+
+    /// Sends a message the controller did not ask for. Returns false when the device has no mailbox.
+    pub(super) fn send_emergency(&mut self, code: u16, register: u8) -> bool {
+        let Some(mailbox) = &mut self.mailbox else { return false };
+        mailbox.queue_emergency(Emergency { code, register, data: [0; 5] });
+        if self.status.state >= AlState::PreOp && mailbox.has_work(&self.esc) {
+            self.mailbox_touched(0);
+        }
+        true
+    }
+
+    // ---- AL state machine ------------------------------------------------------------------------------
+
+    fn al_control_written(&mut self, now: Nanoseconds) {
+        match decide(self.status, self.esc.register_u16(register::AL_CONTROL)) {
+            Decision::Ignored => {}
+            Decision::Stays => {
+                self.op_wanted_until = None;
+                self.show_status(AlStatus { state: self.status.state, ..AlStatus::default() });
+            }
+            Decision::Refused(code) => self.refuse(code),
+            Decision::Wanted(target) => self.transition_wanted(target, now),
+        }
+    }
+
+    fn transition_wanted(&mut self, target: AlState, now: Nanoseconds) {
+        let injected = self.refused.filter(|(state, _)| *state == target).map(|(_, code)| code);
+        if let Some(code) = injected {
+            self.refuse(code);
+            return;
+        }
+        let from = self.status.state;
+        if from == AlState::PreOp && target == AlState::SafeOp {
+            self.take_over_mapping();
+        }
+        if let Err(code) = self.check(target) {
+            self.refuse(code);
+            return;
+        }
+        if target == AlState::Op {
+            self.status.error = false;
+            self.status.code = code::NONE;
+            self.show_status(self.status);
+            self.outputs_seen = false;
+            self.sync0_seen = false;
+            self.op_wanted_until = Some(now.plus(OP_TIMEOUT));
+            self.grant_op(now);
+            return;
+        }
+        self.leave_op(now);
+        self.enter(target);
+    }
+
+    /// Grants OP when outputs and SYNC0 are there; gives up when they do not come.
+    fn grant_op(&mut self, now: Nanoseconds) {
+        let Some(until) = self.op_wanted_until else { return };
+        let is_synchronised = self.esc.sync0.is_wanted();
+        let has_outputs = self.outputs.bytes == 0 || self.outputs_seen;
+        let has_sync0 = !is_synchronised || self.sync0_seen;
+        if has_outputs && has_sync0 {
+            self.op_wanted_until = None;
+            self.is_synchronised = is_synchronised;
+            self.missed_in_a_row = 0;
+            self.show_status(AlStatus { state: AlState::Op, ..AlStatus::default() });
+            if self.outputs.bytes > 0 {
+                self.trigger_watchdog(now);
+            }
+        } else if now >= until {
+            self.op_wanted_until = None;
+            self.refuse(if has_sync0 { code::NO_VALID_OUTPUTS } else { code::NO_SYNC_ERROR });
+        }
+    }
+
+    /// Outputs are not valid any more.
+    fn leave_op(&mut self, now: Nanoseconds) {
+        self.op_wanted_until = None;
+        if self.status.state != AlState::Op {
+            return;
+        }
+        match &mut self.application {
+            Application::Servo(servo) => servo.outputs_lost(now),
+            Application::Terminal(terminal) => terminal.switch_off(),
+        }
+    }
+
+    fn enter(&mut self, state: AlState) {
+        for manager in [self.outputs.manager, self.inputs.manager].into_iter().flatten() {
+            self.esc.set_manager_disabled(manager, state < AlState::SafeOp);
+        }
+        if let Some(mailbox) = &mut self.mailbox {
+            for manager in [mailbox::OUT, mailbox::IN] {
+                self.esc.set_manager_disabled(manager, state == AlState::Init);
+            }
+            if state == AlState::Init {
+                mailbox.reset();
+            }
+        }
+        if state < AlState::SafeOp {
+            self.watchdog_until = None;
+            self.is_synchronised = false;
+        }
+        self.show_status(AlStatus { state, ..AlStatus::default() });
+        self.send_inputs();
+    }
+
+    fn refuse(&mut self, code: u16) {
+        self.show_status(AlStatus { state: self.status.state, error: true, code });
+    }
+
+    /// Leaves the state by itself.
+    pub(super) fn fall_to(&mut self, state: AlState, code: u16, now: Nanoseconds) {
+        self.leave_op(now);
+        if state < self.status.state && state < AlState::SafeOp {
+            self.enter(state);
+        }
+        self.show_status(AlStatus { state: self.status.state.min(state), error: true, code });
+    }
+
+    fn show_status(&mut self, status: AlStatus) {
+        self.status = status;
+        self.esc.show_al_status(status.register(), status.code);
+    }
+
+    /// Injects a refusal of a state; code zero: granted again.
+    pub(super) fn set_refused(&mut self, state: AlState, code: u16) {
+        self.refused = (code != 0).then_some((state, code));
+    }
+
+    // ---- checks of a transition ------------------------------------------------------------------------
+
+    fn take_over_mapping(&mut self) {
+        let device = &self.simulated.device;
+        let fixed = |map: &crate::devices::PdoMap| {
+            let entries = map.entries().iter();
+            Mapping::new(entries.map(|entry| (entry.index, entry.subindex, usize::from(entry.bits))))
+        };
+        let (outputs, inputs) = if self.mailbox.is_some() {
+            let assignment = |direction: &Direction| 0x1C10 + direction.manager.unwrap_or(0) as u16;
+            (
+                self.dictionary.mapping(assignment(&self.outputs)),
+                self.dictionary.mapping(assignment(&self.inputs)),
+            )
+        } else {
+            (fixed(&device.outputs), fixed(&device.inputs))
+        };
+        self.outputs.bytes = outputs.bytes();
+        self.inputs.bytes = inputs.bytes();
+        match &mut self.application {
+            Application::Servo(servo) => servo.set_mapping(&outputs, &inputs),
+            Application::Terminal(terminal) => terminal.set_mapping(&outputs, &inputs),
+        }
+    }
+
+    /// Are the settings right for this state? The AL status code if not.
+    fn check(&self, target: AlState) -> Result<(), u16> {
+        let from = self.status.state;
+        if target >= AlState::PreOp && target > from {
+            self.check_mailbox()?;
+        }
+        if target >= AlState::SafeOp && target > from {
+            self.check_process_data()?;
+        }
+        Ok(())
+    }
+
+    fn check_mailbox(&self) -> Result<(), u16> {
+        let is_right = self.mailbox.is_none()
+            || [mailbox::OUT, mailbox::IN].into_iter().all(|index| {
+                self.plan
+                    .all()
+                    .get(index)
+                    .is_some_and(|planned| self.is_as_planned(index, planned, usize::from(planned.length)))
+            });
+        if is_right { Ok(()) } else { Err(code::INVALID_MAILBOX) }
+    }
+
+    fn is_as_planned(&self, index: usize, planned: &PlannedSyncManager, bytes: usize) -> bool {
+        let manager = self.esc.manager(index);
+        manager.is_activated()
+            && manager.start() == usize::from(planned.start)
+            && manager.length() == bytes
+            && manager.mode() == planned.control & 0x0F
+    }
+
+    fn check_process_data(&self) -> Result<(), u16> {
+        for (direction, error) in [(self.outputs, code::INVALID_OUTPUTS), (self.inputs, code::INVALID_INPUTS)]
+        {
+            let Some(index) = direction.manager else { continue };
+            let planned = self.plan.all().get(index);
+            let is_right = if direction.bytes == 0 {
+                !self.esc.manager(index).is_activated()
+            } else {
+                planned.is_some_and(|planned| self.is_as_planned(index, planned, direction.bytes))
+            };
+            if !is_right {
+                return Err(error);
+            }
+        }
+        let sync0 = &self.esc.sync0;
+        if sync0.is_cyclic() {
+            if !sync0.is_wanted() {
+                return Err(code::INVALID_DC_SYNC);
+            }
+            if !SYNC0_CYCLE_NS.contains(&sync0.cycle_ns) {
+                return Err(code::INVALID_DC_CYCLE);
+            }
+            // A watchdog shorter than the cycle it watches expires in every cycle.
+            if self.watchdog_time().is_some_and(|time| time.0 < u64::from(sync0.cycle_ns)) {
+                return Err(code::INVALID_WATCHDOG);
+            }
+        }
+        Ok(())
+    }
+
+    fn managers_still_work(&self) -> bool {
+        [self.outputs, self.inputs].into_iter().all(|direction| {
+            let manager = direction.manager.filter(|_| direction.bytes > 0);
+            manager.is_none_or(|index| self.esc.manager(index).is_activated())
+        })
+    }
+
+    // ---- what is seen ----------------------------------------------------------------------------------
+
+    /// AL status.
+    pub(super) const fn status(&self) -> AlStatus {
+        self.status
+    }
+
+    /// Kind of device.
+    pub(super) const fn kind(&self) -> DeviceKind {
+        self.simulated.device.kind
+    }
+
+    /// Name.
+    pub(super) fn name(&self) -> &str {
+        &self.simulated.name
+    }
+
+    /// How often the sync manager watchdog expired since the segment was made.
+    pub(super) const fn watchdog_expiries(&self) -> u32 {
+        self.watchdog_expiries
+    }
+
+    /// SYNC0 events without new outputs since power-on.
+    pub(super) const fn missed_events(&self) -> u16 {
+        self.missed
+    }
+
+    /// The terminal, where it is one.
+    pub(super) fn terminal(&self) -> Option<&Terminal> {
+        match &self.application {
+            Application::Terminal(terminal) => Some(terminal),
+            Application::Servo(_) => None,
+        }
+    }
+
+    /// The terminal, where it is one.
+    pub(super) fn terminal_mut(&mut self) -> Option<&mut Terminal> {
+        match &mut self.application {
+            Application::Terminal(terminal) => Some(terminal),
+            Application::Servo(_) => None,
+        }
+    }
+
+    /// The drive, where it is one.
+    pub(super) fn servo(&self) -> Option<&Servo> {
+        match &self.application {
+            Application::Servo(servo) => Some(servo),
+            Application::Terminal(_) => None,
+        }
+    }
+
+    /// The drive, where it is one.
+    pub(super) fn servo_mut(&mut self) -> Option<&mut Servo> {
+        match &mut self.application {
+            Application::Servo(servo) => Some(servo),
+            Application::Terminal(_) => None,
+        }
+    }
+}
