@@ -308,7 +308,7 @@ fn mistakes_in_the_limits_file_are_named_by_key() {
     limits_refused("[joints.joint_2]", "[joints.joint_02]", "joints.joint_2", "missing");
     limits_refused("[chain]", "[chains]", "chains", "unknown key");
     limits_refused("tip = \"flange\"", "tip = 6", "chain.tip", "");
-    limits_refused("tip = \"flange\"", "tip = \"flange", "line 9", "");
+    limits_refused("tip = \"flange\"", "tip = \"flange", "line 9, column 14", "");
     let found = problems(SIX_AXIS_8KG.urdf, "");
     assert_eq!(found[0].place, "limits.toml: joints");
 }
