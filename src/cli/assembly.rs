@@ -1,0 +1,354 @@
+//! From a valid cell and a robot model to everything the two sides need at start: settings of the cycle,
+//! description of the bus, process data map, and the simulated segment.
+
+use std::path::Path;
+
+use crate::boundary::phase_table::{Action, Actions};
+use crate::config::cell::{Cell, Drive, RobotSource, SdoValue as WrittenValue};
+use crate::config::kinematic_model::{self, KinematicModel};
+use crate::config::problem::Problem;
+use crate::devices::MAX_SUBDEVICES;
+use crate::drives::channels::{AnalogChannel, Channels, DigitalChannel};
+use crate::drives::process_image::DriveLayout;
+use crate::drives::scaling::{ArmScaling, DriveScaling};
+use crate::fieldbus::{BusDescription, ClockDescription, ExpectedDevice, SdoValue, SdoWrite};
+use crate::joints::{JointLimit, JointLimits, JointVector, MAX_JOINTS};
+use crate::kinematics::inverse::InverseSettings;
+use crate::realtime::cycle::CycleSettings;
+use crate::realtime::run_loop::ProcessDataMap;
+use crate::realtime::supervision::SupervisionSettings;
+use crate::simulator::{
+    Channel, DriveParameters, Equipment, PowerSourceParameters, Segment, SegmentDescription, SimulatedDevice,
+};
+use crate::units::Nanoseconds;
+
+/// Following lag that is tolerated, as a multiple of the lag expected of a drive with [`DRIVE_GAIN_MIN`].
+const FOLLOWING_LAG_S: f64 = 2.0 / DRIVE_GAIN_MIN;
+/// Softest position loop a drive is expected to have, 1/s.
+const DRIVE_GAIN_MIN: f64 = 40.0;
+
+/// A cell with its robot.
+#[derive(Clone, Debug)]
+pub struct Assembly {
+    /// The cell.
+    pub cell: Cell,
+    /// Its robot, with the limits of the cell.
+    pub model: KinematicModel,
+}
+
+impl Assembly {
+    /// Loads the cell file, or the built-in simulated cell, with its robot model.
+    ///
+    /// # Errors
+    /// Every mistake of all files.
+    pub fn load(cell_file: Option<&Path>) -> Result<Self, Vec<Problem>> {
+        let (cell, folder) = match cell_file {
+            Some(path) => {
+                let folder = path.parent().unwrap_or_else(|| Path::new(".")).to_path_buf();
+                (crate::config::load::load_cell(path)?, folder)
+            }
+            None => (crate::config::load::embedded_cell()?, Path::new(".").to_path_buf()),
+        };
+        let model = load_model(&cell, &folder)?;
+        Ok(Self { cell, model })
+    }
+
+    /// Settings of the cycle.
+    ///
+    /// # Errors
+    /// A drive whose process data lacks an object, with its place in the cell.
+    pub fn cycle_settings(&self) -> Result<CycleSettings, Vec<Problem>> {
+        let drives = self.cell.drives();
+        let scalings: Vec<DriveScaling> = drives.iter().map(|(_, drive)| scaling(drive)).collect();
+        let scaling = ArmScaling::new(&scalings, self.cell.coupling).ok_or_else(|| {
+            vec![Problem::new(
+                "subdevices",
+                &format!("{} drives for {} joints", drives.len(), self.cell.joint_count()),
+                "one drive a joint",
+                "add the missing drives",
+            )]
+        })?;
+        let slowest = |delay: fn(&Drive) -> f64| drives.iter().map(|(_, drive)| delay(drive)).fold(0.0, f64::max);
+        let mut drive_subdevices = [MAX_SUBDEVICES; MAX_JOINTS];
+        for (slot, (position, _)) in drive_subdevices.iter_mut().zip(&drives) {
+            *slot = *position;
+        }
+        Ok(CycleSettings {
+            cycle_time: self.cell.link.cycle_time,
+            chain: self.model.chain,
+            inverse: InverseSettings::default(),
+            limits: self.model.limits,
+            scaling,
+            drive_subdevices,
+            brake_release_s: slowest(|drive| drive.brake_release_delay),
+            brake_close_s: slowest(|drive| drive.brake_close_delay),
+            supervision: SupervisionSettings {
+                following_error_rad: JointVector::from_fn(drives.len(), |joint| {
+                    drives.get(joint).map_or(0.0, |(_, drive)| drive.following_error_max)
+                }),
+                following_lag_s: FOLLOWING_LAG_S,
+                stop_input: self.cell.stop_input,
+            },
+            safe_outputs: self.safe_outputs()?,
+        })
+    }
+
+    fn safe_outputs(&self) -> Result<Actions, Vec<Problem>> {
+        let io = &self.cell.io;
+        let digital = io.digital_outputs.iter().enumerate().filter(|(_, channel)| channel.name.is_some());
+        let analog = io.analog_outputs.iter().enumerate().filter(|(_, channel)| channel.name.is_some());
+        let number = |at: usize| u8::try_from(at).unwrap_or(u8::MAX);
+        #[expect(clippy::cast_possible_truncation, reason = "channel values need no more than 24 bits")]
+        let actions: Vec<Action> = digital
+            .map(|(at, channel)| Action::Digital { channel: number(at), on: channel.safe })
+            .chain(analog.map(|(at, channel)| Action::Analog { channel: number(at), value: channel.safe as f32 }))
+            .collect();
+        Actions::new(&actions).ok_or_else(Vec::new)
+    }
+
+    /// Where drives and channels lie in the process data.
+    ///
+    /// # Errors
+    /// A drive whose process data lacks an object, with its place in the cell.
+    pub fn process_data_map(&self) -> Result<ProcessDataMap, Vec<Problem>> {
+        let mut layouts = [None; MAX_JOINTS];
+        let mut problems = Vec::new();
+        for (slot, (position, _)) in layouts.iter_mut().zip(self.cell.drives()) {
+            let Some(subdevice) = self.cell.subdevices.get(position) else { continue };
+            match DriveLayout::new(position, &subdevice.device) {
+                Ok(layout) => *slot = Some(layout),
+                Err(missing) => problems.push(Problem::new(
+                    &format!("subdevices[{position}].type"),
+                    &format!("`{}`: {missing}", subdevice.device_type),
+                    "controlword, target position, statusword and actual position mapped at byte borders",
+                    "add the object to the PDO map of the device file",
+                )),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let mut channels = Channels::NONE;
+        let io = &self.cell.io;
+        for (slot, channel) in channels.digital_inputs.iter_mut().zip(&io.digital_inputs) {
+            *slot = Some(DigitalChannel { subdevice: channel.subdevice, bit: channel.bit_offset });
+        }
+        for (slot, channel) in channels.digital_outputs.iter_mut().zip(&io.digital_outputs) {
+            *slot = Some(DigitalChannel { subdevice: channel.subdevice, bit: channel.bit_offset });
+        }
+        for (slot, channel) in channels.analog_inputs.iter_mut().zip(&io.analog_inputs) {
+            *slot = Some(analog(channel));
+        }
+        for (slot, channel) in channels.analog_outputs.iter_mut().zip(&io.analog_outputs) {
+            *slot = Some(analog(channel));
+        }
+        Ok(ProcessDataMap { drives: layouts, channels })
+    }
+
+    /// What must be found on the bus.
+    #[must_use]
+    pub fn bus_description(&self) -> BusDescription {
+        let link = &self.cell.link;
+        let interpolation = SdoWrite::interpolation_period(link.cycle_time);
+        let devices = self
+            .cell
+            .subdevices
+            .iter()
+            .map(|subdevice| {
+                let period = interpolation.iter().flatten().filter(|_| subdevice.drive.is_some()).copied();
+                let written = subdevice.startup.iter().map(|sdo| SdoWrite {
+                    index: sdo.index,
+                    subindex: sdo.subindex,
+                    value: sdo_value(sdo.value),
+                });
+                ExpectedDevice {
+                    name: subdevice.name.clone(),
+                    device: subdevice.device,
+                    startup: period.chain(written).collect(),
+                }
+            })
+            .collect();
+        let mut description = BusDescription::new(devices, link.cycle_time);
+        description.clock = match (description.clock, link.distributed_clock) {
+            (Some(usual), Some(clock)) => Some(ClockDescription { sync0_shift: clock.sync_shift, ..usual }),
+            (None, _) | (_, None) => None,
+        };
+        description
+    }
+
+    /// The simulated segment of this cell, with the arm where the cell says.
+    ///
+    /// # Errors
+    /// What the simulated segment does not accept, in words.
+    pub fn simulated_segment(&self, seed: u64) -> anyhow::Result<Segment> {
+        let simulation = &self.cell.simulation;
+        let angles = self.cell.coupling.drives(&simulation.start_joints);
+        let devices = self
+            .cell
+            .subdevices
+            .iter()
+            .map(|subdevice| match &subdevice.drive {
+                Some(drive) => {
+                    let scaling = scaling(drive);
+                    let counts = scaling.wrap(scaling.counts(angles.get(drive.joint)));
+                    SimulatedDevice::servo_drive(
+                        &subdevice.name,
+                        subdevice.device,
+                        DriveParameters {
+                            counts_per_turn: drive.counts_per_turn,
+                            counter_bits: drive.counter_bits,
+                            initial_position_counts: counts,
+                            position_gain_1_s: simulation.drive.position_gain,
+                            speed_gain_1_s: 1.0 / simulation.drive.speed_time_constant,
+                            rated_torque_nm: drive.rated_torque,
+                            peak_torque_nm: 3.0 * drive.rated_torque,
+                            brake_open_delay: nanoseconds(0.8 * drive.brake_release_delay),
+                            brake_close_delay: nanoseconds(0.8 * drive.brake_close_delay),
+                            brake_torque_nm: 2.0 * drive.rated_torque,
+                            following_error_window_counts: drive.counts_per_turn.saturating_mul(8),
+                            ..DriveParameters::default()
+                        },
+                    )
+                }
+                None if subdevice.device.kind == crate::devices::DeviceKind::AnalogIo => {
+                    SimulatedDevice::analog_io(&subdevice.name, subdevice.device)
+                }
+                None => SimulatedDevice::digital_io(&subdevice.name, subdevice.device),
+            })
+            .collect();
+        let mut description = SegmentDescription::new(devices).with_equipment(self.equipment());
+        description.seed = seed;
+        Ok(Segment::new(description)?)
+    }
+
+    fn equipment(&self) -> Vec<Equipment> {
+        let io = &self.cell.io;
+        let channel = |subdevice: usize, offset: usize| {
+            Some(Channel { device: subdevice, channel: u8::try_from(offset).unwrap_or(u8::MAX) })
+        };
+        let digital_input = |number: u8| {
+            io.digital_inputs.get(usize::from(number)).and_then(|at| channel(at.subdevice, at.bit_offset))
+        };
+        let digital_output = |number: u8| {
+            io.digital_outputs.get(usize::from(number)).and_then(|at| channel(at.subdevice, at.bit_offset))
+        };
+        let analog_input = |number: u8| {
+            io.analog_inputs.get(usize::from(number)).and_then(|at| channel(at.subdevice, at.bit_offset / 16))
+        };
+        let analog_output = |number: u8| {
+            io.analog_outputs.get(usize::from(number)).and_then(|at| channel(at.subdevice, at.bit_offset / 16))
+        };
+        let mut equipment = Vec::new();
+        if let Some(input) = self.cell.stop_input.and_then(digital_input) {
+            equipment.push(Equipment::StopInput { input });
+        }
+        if let Some(welding) = &self.cell.welding {
+            let full_scale = |number: u8, or: f64| {
+                io.analog_outputs.get(usize::from(number)).map_or(or, |at| at.scaling.at_100_percent)
+            };
+            let source = &self.cell.simulation.power_source;
+            equipment.push(Equipment::WeldingPowerSource(PowerSourceParameters {
+                gas: digital_output(welding.gas),
+                weld_on: digital_output(welding.weld_on),
+                arc_established: digital_input(welding.arc_established),
+                current_setpoint: analog_output(welding.current),
+                voltage_setpoint: analog_output(welding.voltage),
+                actual_current: welding.actual_current.and_then(analog_input),
+                actual_voltage: welding.actual_voltage.and_then(analog_input),
+                current_full_scale_a: full_scale(welding.current, 500.0),
+                voltage_full_scale_v: full_scale(welding.voltage, 50.0),
+                ignition_delay: nanoseconds(source.ignition_delay),
+                current_time_constant_s: source.time_constant,
+                ..PowerSourceParameters::default()
+            }));
+        }
+        equipment
+    }
+}
+
+fn load_model(cell: &Cell, folder: &Path) -> Result<KinematicModel, Vec<Problem>> {
+    let robot = &cell.robot;
+    let (base, tip) = (robot.base_link.as_deref(), robot.tip_link.as_deref());
+    let loaded = match &robot.source {
+        RobotSource::BuiltIn(name) => kinematic_model::built_in(name, base, tip),
+        RobotSource::Folder(model) => kinematic_model::load_model_between(&folder.join(model), base, tip),
+    };
+    let mut model = loaded.map_err(|problems| problems.0)?;
+    let mut problems = Vec::new();
+    if model.limits.len() != cell.joint_count() {
+        problems.push(Problem::new(
+            "subdevices",
+            &format!("drives for {} joints; the robot `{}` has {}", cell.joint_count(), model.name, model.limits.len()),
+            "one drive a joint",
+            "add the missing drives or choose another robot model",
+        ));
+    }
+    let mut limits: Vec<JointLimit> = model.limits.as_slice().to_vec();
+    for narrowing in &robot.narrowings {
+        let Some(limit) = limits.get_mut(narrowing.joint) else { continue };
+        let mut narrow = |key: &str, wanted: Option<f64>, current: &mut f64, is_lower: bool| {
+            let Some(wanted) = wanted else { return };
+            let wider = if is_lower { wanted < *current } else { wanted > *current };
+            if wider {
+                let (bound, side) = if is_lower { (*current, "at least") } else { (*current, "at most") };
+                problems.push(Problem::new(
+                    &format!("joint_limits (joint {}).{key}", narrowing.joint + 1),
+                    &format!("{wanted:.6} (SI units) is wider than the robot model allows"),
+                    &format!("{side} {bound:.6} (rad and seconds)"),
+                    "a cell may only narrow the limits of the model",
+                ));
+            } else {
+                *current = wanted;
+            }
+        };
+        narrow("position_min_deg", narrowing.position_min, &mut limit.position_min, true);
+        narrow("position_max_deg", narrowing.position_max, &mut limit.position_max, false);
+        narrow("speed_max", narrowing.speed_max, &mut limit.speed_max, false);
+        narrow("acceleration_max", narrowing.acceleration_max, &mut limit.acceleration_max, false);
+        narrow("jerk_max", narrowing.jerk_max, &mut limit.jerk_max, false);
+    }
+    match JointLimits::from_slice(&limits) {
+        Some(narrowed) if problems.is_empty() => {
+            model.limits = narrowed;
+            Ok(model)
+        }
+        Some(_) | None => Err(problems),
+    }
+}
+
+fn scaling(drive: &Drive) -> DriveScaling {
+    DriveScaling {
+        counts_per_turn: f64::from(drive.counts_per_turn),
+        counter_bits: u32::from(drive.counter_bits),
+        gear_ratio: drive.gear_ratio,
+        sign: drive.sign,
+        offset_rad: drive.position_at_count_0(),
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "channel scalings need no more than 24 bits")]
+fn analog(channel: &crate::config::cell::AnalogChannel) -> AnalogChannel {
+    let span = channel.scaling.at_100_percent - channel.scaling.at_0_percent;
+    AnalogChannel {
+        subdevice: channel.subdevice,
+        byte: channel.bit_offset / 8,
+        unit_per_count: (span / f64::from(i16::MAX)) as f32,
+        offset: channel.scaling.at_0_percent as f32,
+    }
+}
+
+const fn sdo_value(value: WrittenValue) -> SdoValue {
+    match value {
+        WrittenValue::U8(value) => SdoValue::U8(value),
+        WrittenValue::U16(value) => SdoValue::U16(value),
+        WrittenValue::U32(value) => SdoValue::U32(value),
+        WrittenValue::I8(value) => SdoValue::I8(value),
+        WrittenValue::I16(value) => SdoValue::I16(value),
+        WrittenValue::I32(value) => SdoValue::I32(value),
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "delays are checked to be 0 to 10 s")]
+fn nanoseconds(seconds: f64) -> Nanoseconds {
+    Nanoseconds((seconds * 1e9) as u64)
+}

@@ -1,0 +1,265 @@
+//! Fault scripts: what goes wrong in the simulated cell, and when. One event a line:
+//!
+//! ```text
+//! # comment
+//! at cycle 12000: drop 4
+//! at 3.5 s: drive 2 fault 0x7500
+//! after executing 500 cycles: arc lost
+//! ```
+//!
+//! Positions count from 1, in bus order. `after STATE` counts from the first cycle the machine is in that
+//! state.
+
+use std::str::FromStr;
+
+use crate::config::problem::Problem;
+use crate::machine::MachineState;
+use crate::simulator::{AlState, ArcFailure, Injection};
+use crate::units::Nanoseconds;
+
+/// When an event happens.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum When {
+    Cycle(u64),
+    Seconds(f64),
+    After { state: MachineState, cycles: u64 },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct ScriptEvent {
+    when: When,
+    injection: Injection,
+}
+
+/// A script and how far it has come.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FaultScript {
+    waiting: Vec<ScriptEvent>,
+    /// Cycle in which each state was first seen.
+    entered: Vec<(MachineState, u64)>,
+}
+
+impl FaultScript {
+    /// Reads a script.
+    ///
+    /// # Errors
+    /// Every line that is not understood, with what is.
+    pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
+        let mut waiting = Vec::new();
+        let mut problems = Vec::new();
+        for (number, line) in text.lines().enumerate() {
+            let line = line.split('#').next().unwrap_or_default().trim();
+            if line.is_empty() {
+                continue;
+            }
+            match parse_line(line) {
+                Ok(event) => waiting.push(event),
+                Err((message, allowed)) => problems.push(Problem {
+                    place: format!("line {}", number + 1),
+                    message: format!("`{line}`: {message}"),
+                    allowed: allowed.to_owned(),
+                    remedy: "correct the line; positions count from 1".to_owned(),
+                }),
+            }
+        }
+        if problems.is_empty() { Ok(Self { waiting, entered: Vec::new() }) } else { Err(problems) }
+    }
+
+    /// Events that are due in `cycle`, with the machine in `state` and `time_s` since start.
+    pub fn due(&mut self, cycle: u64, time_s: f64, state: MachineState) -> Vec<Injection> {
+        if !self.entered.iter().any(|(seen, _)| *seen == state) {
+            self.entered.push((state, cycle));
+        }
+        if self.waiting.is_empty() {
+            return Vec::new();
+        }
+        let entered = &self.entered;
+        let is_due = |when: When| match when {
+            When::Cycle(at) => cycle >= at,
+            When::Seconds(at) => time_s >= at,
+            When::After { state, cycles } => {
+                entered.iter().any(|(seen, since)| *seen == state && cycle >= since + cycles)
+            }
+        };
+        let (due, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(|event| is_due(event.when));
+        self.waiting = waiting;
+        let due: Vec<ScriptEvent> = due;
+        due.into_iter().map(|event| event.injection).collect()
+    }
+}
+
+type Mistake = (&'static str, &'static str);
+
+const WHENS: &str = "at cycle N: …, at T s: …, after STATE N cycles: …";
+const ACTIONS: &str = "drop N | dup N | delay N us for N | flip byte N for N | wkc ±N for N | detach N | attach | \
+powercycle N for T s | al N INIT|PREOP|SAFEOP CODE | drive N fault CODE [lasts] | drive N well | sto on|off [N] | \
+voltage lost|back [N] | encoder N jump COUNTS | plant N stall|free | stop_input open|closed | \
+arc never|not_ready|lost|well";
+
+fn parse_line(line: &str) -> Result<ScriptEvent, Mistake> {
+    let (when, action) = line.split_once(':').ok_or(("there is no colon", WHENS))?;
+    let when_words: Vec<&str> = when.split_whitespace().collect();
+    let when = match when_words.as_slice() {
+        ["at", "cycle", number] => When::Cycle(read(number, WHENS)?),
+        ["at", seconds, "s"] => {
+            let seconds: f64 = read(seconds, WHENS)?;
+            if !seconds.is_finite() || seconds < 0.0 {
+                return Err(("the time is not a number of seconds from 0 on", WHENS));
+            }
+            When::Seconds(seconds)
+        }
+        ["after", state] => When::After { state: state_of(state)?, cycles: 0 },
+        ["after", state, cycles, "cycles"] => {
+            When::After { state: state_of(state)?, cycles: read(cycles, WHENS)? }
+        }
+        _ => return Err(("when is not understood", WHENS)),
+    };
+    let words: Vec<&str> = action.split_whitespace().collect();
+    Ok(ScriptEvent { when, injection: injection(&words)? })
+}
+
+fn state_of(name: &str) -> Result<MachineState, Mistake> {
+    MachineState::ALL.into_iter().find(|state| state.name() == name).ok_or((
+        "there is no such state",
+        "disabled, enabling, ready, executing, holding, held, stopping, disabling, fault_reaction, fault",
+    ))
+}
+
+fn injection(words: &[&str]) -> Result<Injection, Mistake> {
+    Ok(match words {
+        ["drop", count] => Injection::DropFrames { count: read(count, ACTIONS)?, processed: true },
+        ["dup", count] => Injection::DuplicateFrames { count: read(count, ACTIONS)? },
+        ["delay", micros, "us", "for", count] => Injection::DelayFrames {
+            count: read(count, ACTIONS)?,
+            delay: Nanoseconds(read::<u64>(micros, ACTIONS)?.saturating_mul(1000)),
+        },
+        ["flip", "byte", offset, "for", count] => {
+            Injection::CorruptFrames { count: read(count, ACTIONS)?, offset: read(offset, ACTIONS)?, mask: 0xFF }
+        }
+        ["wkc", offset, "for", count] => {
+            Injection::WorkingCounterOffset { count: read(count, ACTIONS)?, offset: read(offset, ACTIONS)? }
+        }
+        ["detach", position] => Injection::Detach { position: place(position)? },
+        ["attach"] => Injection::Attach,
+        ["powercycle", position, "for", seconds, "s"] => {
+            let seconds: f64 = read(seconds, ACTIONS)?;
+            if !(0.0..=3600.0).contains(&seconds) {
+                return Err(("the time is out of range", "0 to 3600 s"));
+            }
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 3600 s")]
+            let off_for = Nanoseconds((seconds * 1e9) as u64);
+            Injection::PowerCycle { device: place(position)?, off_for }
+        }
+        ["al", position, state, code] => Injection::AlError {
+            device: place(position)?,
+            state: match *state {
+                "INIT" => AlState::Init,
+                "PREOP" => AlState::PreOp,
+                "SAFEOP" => AlState::SafeOp,
+                _ => return Err(("there is no such state to fall to", "INIT, PREOP, SAFEOP")),
+            },
+            code: code_of(code)?,
+        },
+        ["drive", position, "fault", code] => {
+            Injection::DriveFault { device: place(position)?, code: code_of(code)?, lasts: false }
+        }
+        ["drive", position, "fault", code, "lasts"] => {
+            Injection::DriveFault { device: place(position)?, code: code_of(code)?, lasts: true }
+        }
+        ["drive", position, "well"] => Injection::DriveFault { device: place(position)?, code: 0, lasts: false },
+        ["sto", level @ ("on" | "off")] => Injection::SafeTorqueOff { device: None, active: *level == "on" },
+        ["sto", level @ ("on" | "off"), position] => {
+            Injection::SafeTorqueOff { device: Some(place(position)?), active: *level == "on" }
+        }
+        ["voltage", level @ ("lost" | "back")] => Injection::VoltageLoss { device: None, lost: *level == "lost" },
+        ["voltage", level @ ("lost" | "back"), position] => {
+            Injection::VoltageLoss { device: Some(place(position)?), lost: *level == "lost" }
+        }
+        ["encoder", position, "jump", counts] => {
+            Injection::EncoderJump { device: place(position)?, counts: read(counts, ACTIONS)? }
+        }
+        ["plant", position, level @ ("stall" | "free")] => {
+            Injection::PlantStall { device: place(position)?, stalled: *level == "stall" }
+        }
+        ["stop_input", level @ ("open" | "closed")] => Injection::StopInput { closed: *level == "closed" },
+        ["arc", "never"] => Injection::PowerSource(Some(ArcFailure::NeverEstablishes)),
+        ["arc", "not_ready"] => Injection::PowerSource(Some(ArcFailure::NotReady)),
+        ["arc", "lost"] => Injection::PowerSource(Some(ArcFailure::GoesOutAfter(Nanoseconds(0)))),
+        ["arc", "well"] => Injection::PowerSource(None),
+        _ => return Err(("what happens is not understood", ACTIONS)),
+    })
+}
+
+fn read<T: FromStr>(word: &str, allowed: &'static str) -> Result<T, Mistake> {
+    word.parse().map_err(|_| ("a number is not understood or out of range", allowed))
+}
+
+fn place(word: &str) -> Result<usize, Mistake> {
+    let position: usize = read(word, ACTIONS)?;
+    position.checked_sub(1).ok_or(("positions count from 1", ACTIONS))
+}
+
+fn code_of(word: &str) -> Result<u16, Mistake> {
+    let parsed = match word.strip_prefix("0x") {
+        Some(digits) => u16::from_str_radix(digits, 16),
+        None => word.parse(),
+    };
+    parsed.map_err(|_| ("the code is not understood", "a number up to 0xFFFF"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_action_is_read() {
+        let script = "
+            # what can go wrong
+            at cycle 12000: drop 4
+            at cycle 1: dup 1
+            at 0.5 s: delay 900 us for 50   # late
+            at 1 s: flip byte 20 for 1
+            at 1 s: wkc -1 for 3
+            at 1 s: detach 4
+            at 1 s: attach
+            at 1 s: powercycle 2 for 0.3 s
+            at 1 s: al 1 SAFEOP 0x001B
+            at 1 s: drive 2 fault 0x7500
+            at 1 s: drive 2 fault 0x7500 lasts
+            at 1 s: drive 2 well
+            at 1 s: sto on
+            at 1 s: sto off 3
+            at 1 s: voltage lost 3
+            at 1 s: voltage back
+            at 1 s: encoder 3 jump -4000
+            at 1 s: plant 2 stall
+            at 1 s: stop_input open
+            after executing: arc never
+            after executing 500 cycles: arc lost
+            after held 10 cycles: arc well
+        ";
+        let script = FaultScript::parse(script).unwrap();
+        assert_eq!(script.waiting.len(), 22);
+    }
+
+    #[test]
+    fn every_line_that_is_not_understood_is_named() {
+        let problems = FaultScript::parse("drop 4\nat cycle x: drop 4\nat cycle 3: explode\n\nat cycle 3: detach 0\nat -1 s: drop 1")
+            .unwrap_err();
+        let places: Vec<&str> = problems.iter().map(|problem| problem.place.as_str()).collect();
+        assert_eq!(places, ["line 1", "line 2", "line 3", "line 5", "line 6"]);
+    }
+
+    #[test]
+    fn events_happen_once_and_in_their_cycle() {
+        let mut script = FaultScript::parse("at cycle 3: drop 1\nafter held 2 cycles: attach").unwrap();
+        let mut seen = Vec::new();
+        for cycle in 0..10 {
+            let state = if cycle < 5 { MachineState::Executing } else { MachineState::Held };
+            for injection in script.due(cycle, 0.0, state) {
+                seen.push((cycle, injection));
+            }
+        }
+        assert_eq!(seen, [(3, Injection::DropFrames { count: 1, processed: true }), (7, Injection::Attach)]);
+    }
+}

@@ -1,0 +1,146 @@
+//! The in-process segment as a link: frames go into the simulated segment and come back after its
+//! propagation delay. Time is virtual: it is the number of sent cycles, either as fast as the machine
+//! can or paced to the wall clock.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::fieldbus::link::{FrameLink, LinkError, MAX_FRAME_BYTES};
+use crate::platform::clock;
+use crate::simulator::Segment;
+use crate::units::Nanoseconds;
+
+/// Frames that may be under way at once.
+const FRAMES_MAX: usize = 32;
+/// Time from sending a frame to having it back, besides the segment's own processing delay.
+const WIRE_DELAY: Nanoseconds = Nanoseconds(20_000);
+
+/// How virtual time passes.
+#[derive(Clone, Debug)]
+pub enum Pace {
+    /// As fast as the machine can.
+    Virtual,
+    /// Not faster than the wall clock. A stall shifts the origin: cycles are never sent in a burst.
+    WallClock {
+        /// A wake-up later than this counts as late.
+        late_after: Nanoseconds,
+        /// Late wake-ups so far.
+        late: Arc<AtomicU64>,
+    },
+}
+
+/// A simulated segment behind a [`FrameLink`].
+#[derive(Debug)]
+pub struct SimulatedLink {
+    segment: Segment,
+    now: Nanoseconds,
+    pace: Pace,
+    /// Wall clock minus virtual time; set with the first wait.
+    origin: Option<u64>,
+    /// Ring of answers on their way back, oldest at `first`.
+    answers: Box<[Answer; FRAMES_MAX]>,
+    first: usize,
+    count: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Answer {
+    arrives: Nanoseconds,
+    length: usize,
+    bytes: [u8; MAX_FRAME_BYTES],
+}
+
+impl SimulatedLink {
+    /// A link to `segment`, at time zero.
+    #[must_use]
+    pub fn new(segment: Segment, pace: Pace) -> Self {
+        let empty = Answer { arrives: Nanoseconds(0), length: 0, bytes: [0; MAX_FRAME_BYTES] };
+        Self {
+            segment,
+            now: Nanoseconds(0),
+            pace,
+            origin: None,
+            answers: Box::new([empty; FRAMES_MAX]),
+            first: 0,
+            count: 0,
+        }
+    }
+
+    /// The segment, to look at and to inject into.
+    pub const fn segment_mut(&mut self) -> &mut Segment {
+        &mut self.segment
+    }
+
+    /// The segment, to look at.
+    #[must_use]
+    pub const fn segment(&self) -> &Segment {
+        &self.segment
+    }
+
+    fn pass_time(&mut self, until: Nanoseconds) {
+        if until > self.now {
+            self.segment.advance_to(until);
+            self.now = until;
+        }
+    }
+
+    /// Lets the wall clock catch up with virtual time; when it is ahead, moves the origin instead.
+    fn pace_to_wall_clock(&mut self) {
+        let Pace::WallClock { late_after, late } = &self.pace else { return };
+        let wall = clock::now();
+        let origin = *self.origin.get_or_insert_with(|| wall.0.saturating_sub(self.now.0));
+        let due = Nanoseconds(origin.saturating_add(self.now.0));
+        if wall < due {
+            clock::sleep_until(due);
+        }
+        let behind = clock::now().since(due);
+        if behind > *late_after {
+            late.fetch_add(1, Ordering::Relaxed);
+            self.origin = Some(origin.saturating_add(behind.0));
+        }
+    }
+}
+
+impl FrameLink for SimulatedLink {
+    fn send(&mut self, frame: &[u8]) -> Result<(), LinkError> {
+        if self.count == FRAMES_MAX {
+            return Err(LinkError::Full);
+        }
+        let Some(answer) = self.answers.get_mut((self.first + self.count) % FRAMES_MAX) else {
+            return Err(LinkError::Full);
+        };
+        let Some(bytes) = answer.bytes.get_mut(..frame.len()) else { return Err(LinkError::TooLong) };
+        bytes.copy_from_slice(frame);
+        if self.segment.process_frame(bytes, self.now) {
+            answer.length = frame.len();
+            answer.arrives = self.now.plus(WIRE_DELAY);
+            self.count += 1;
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, buffer: &mut [u8], deadline: Nanoseconds) -> Result<Option<usize>, LinkError> {
+        let next = self.answers.get(self.first).filter(|_| self.count > 0);
+        let Some(answer) = next.copied().filter(|answer| answer.arrives <= deadline.max(self.now)) else {
+            self.pass_time(deadline);
+            return Ok(None);
+        };
+        self.first = (self.first + 1) % FRAMES_MAX;
+        self.count -= 1;
+        self.pass_time(answer.arrives);
+        let (Some(source), Some(target)) = (answer.bytes.get(..answer.length), buffer.get_mut(..answer.length)) else {
+            return Err(LinkError::TooLong);
+        };
+        target.copy_from_slice(source);
+        Ok(Some(answer.length))
+    }
+
+    fn now(&self) -> Nanoseconds {
+        self.now
+    }
+
+    fn wait_until(&mut self, time: Nanoseconds) {
+        self.pass_time(time);
+        self.pace_to_wall_clock();
+    }
+}
