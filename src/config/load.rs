@@ -5,10 +5,11 @@
 use std::fs;
 use std::path::Path;
 
-use super::cell::{Cell, Schedule, Surroundings, read_cell};
-use super::document::{Value, parse_toml};
+use super::cell::{Cell, Robot, RobotSource, Schedule, Surroundings, read_cell};
+use super::document::{Value, listed, parse_toml};
 use super::drive_file::read_device;
 use super::embedded;
+use super::kinematic_model::{EMBEDDED_MODELS, EmbeddedModel, KinematicModel, from_text, load_model_between};
 use super::problem::{Problem, Problems};
 
 /// Longest file that is read, bytes.
@@ -21,7 +22,8 @@ const FILE_SIZE_MAX: u64 = 1 << 20;
 pub fn load_cell(path: &Path) -> Result<Cell, Vec<Problem>> {
     let folder = path.parent().unwrap_or_else(|| Path::new("."));
     let mut problems = Vec::new();
-    let surroundings = surroundings(Some(folder), &mut problems);
+    let load_model = |robot: &Robot| model_of(robot, Some(folder));
+    let surroundings = surroundings(Some(folder), &load_model, &mut problems);
     let text = match read_file(path) {
         Ok(text) => text,
         Err(problem) => {
@@ -38,11 +40,12 @@ pub fn load_cell(path: &Path) -> Result<Cell, Vec<Problem>> {
 /// Its mistakes; a test loads it, so there are none.
 pub fn embedded_cell() -> Result<Cell, Vec<Problem>> {
     let mut problems = Vec::new();
-    let surroundings = surroundings(None, &mut problems);
+    let load_model = |robot: &Robot| model_of(robot, None);
+    let surroundings = surroundings(None, &load_model, &mut problems);
     finish(embedded::CELL, surroundings, problems)
 }
 
-fn finish(text: &str, surroundings: Surroundings, others: Vec<Problem>) -> Result<Cell, Vec<Problem>> {
+fn finish(text: &str, surroundings: Surroundings<'_>, others: Vec<Problem>) -> Result<Cell, Vec<Problem>> {
     let cell = match parse_toml(text) {
         Ok(node) => read_cell(&node, surroundings),
         Err(problem) => Err(vec![problem]),
@@ -58,8 +61,12 @@ fn finish(text: &str, surroundings: Surroundings, others: Vec<Problem>) -> Resul
 }
 
 /// What a cell in `folder` may refer to: its files, then what is part of the program.
-fn surroundings(folder: Option<&Path>, problems: &mut Vec<Problem>) -> Surroundings {
-    let mut found = Surroundings::default();
+fn surroundings<'a>(
+    folder: Option<&Path>,
+    load_model: &'a dyn Fn(&Robot) -> Result<KinematicModel, Vec<Problem>>,
+    problems: &mut Vec<Problem>,
+) -> Surroundings<'a> {
+    let mut found = Surroundings { devices: Vec::new(), schedules: Vec::new(), load_model };
     for (name, text) in named_texts(folder, "drives", &embedded::DEVICES, problems) {
         match read_device(&text) {
             Ok(device) => found.devices.push((name, device)),
@@ -73,6 +80,26 @@ fn surroundings(folder: Option<&Path>, problems: &mut Vec<Problem>) -> Surroundi
         }
     }
     found
+}
+
+/// Loads the model of a robot; a folder is relative to that of the cell.
+fn model_of(robot: &Robot, folder: Option<&Path>) -> Result<KinematicModel, Vec<Problem>> {
+    let (base, tip) = (robot.base_link.as_deref(), robot.tip_link.as_deref());
+    match &robot.source {
+        RobotSource::BuiltIn(name) => match EmbeddedModel::by_name(name) {
+            Some(model) => from_text(model.urdf, model.limits, base, tip).map_err(|problems| problems.0),
+            None => Err(vec![Problem::new(
+                "robot.model",
+                format!("unknown robot `{name}`"),
+                listed(EMBEDDED_MODELS.iter().map(|model| model.name)),
+                "name a built-in model, or a `folder`",
+            )]),
+        },
+        RobotSource::Folder(path) => {
+            let path = folder.map_or_else(|| path.clone(), |folder| folder.join(path));
+            load_model_between(&path, base, tip).map_err(|problems| problems.0)
+        }
+    }
 }
 
 fn in_file<'a>(
@@ -157,20 +184,81 @@ fn read_schedule(name: &str, text: &str) -> Result<Schedule, Vec<Problem>> {
 mod tests {
     use super::*;
 
+    fn lines(problems: &[Problem]) -> String {
+        problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    }
+
     #[test]
     fn the_embedded_cell_is_valid() {
-        match embedded_cell() {
-            Ok(cell) => assert_eq!(cell.joint_count(), 6),
-            Err(problems) => {
-                let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
-                panic!("{}", lines.join("\n"));
-            }
-        }
+        let cell = embedded_cell().unwrap_or_else(|problems| panic!("{}", lines(&problems)));
+        assert_eq!(cell.joint_count(), 6);
+        assert_eq!(cell.drives().len(), 6);
     }
 
     #[test]
     fn the_cell_on_disk_is_the_embedded_one() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/simulated-cell.toml");
         assert_eq!(load_cell(&path), embedded_cell());
+    }
+
+    /// A folder with the shipped cell, changed by `change`.
+    fn folder_with(change: impl Fn(&str) -> String) -> (tempfile::TempDir, std::path::PathBuf) {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let path = folder.path().join("cell.toml");
+        fs::write(&path, change(embedded::CELL)).expect("a file for the test");
+        (folder, path)
+    }
+
+    #[test]
+    fn files_beside_the_cell_come_before_those_of_the_program() {
+        let (folder, path) = folder_with(str::to_owned);
+        fs::create_dir(folder.path().join("drives")).expect("a folder for the test");
+        let (name, text) = embedded::DEVICES[0];
+        let changed = text.replace("revision = 0x00010000", "revision = 7");
+        assert_ne!(text, changed);
+        fs::write(folder.path().join(format!("drives/{name}.toml")), changed).expect("a file for the test");
+        let cell = load_cell(&path).unwrap_or_else(|problems| panic!("{}", lines(&problems)));
+        assert_eq!(cell.subdevices[0].device.identity.revision, 7);
+        assert_ne!(cell.subdevices[6].device.identity.revision, 7);
+    }
+
+    #[test]
+    fn mistakes_of_all_files_are_reported_together_each_with_its_file() {
+        let (folder, path) = folder_with(|text| text.replace("mass_kg = 2.4", "mass_kg = -2.4"));
+        for kind in ["drives", "processes"] {
+            fs::create_dir(folder.path().join(kind)).expect("a folder for the test");
+        }
+        fs::write(folder.path().join("drives/new.toml"), "kind = 3").expect("a file for the test");
+        fs::write(folder.path().join("processes/new.toml"), "a = = 3").expect("a file for the test");
+        let problems = load_cell(&path).expect_err("three files are wrong");
+        let text = lines(&problems);
+        assert!(text.contains("tools.torch.mass_kg: -2.4 is too small"), "{text}");
+        assert!(text.contains("drives/new.toml: kind: found 3"), "{text}");
+        assert!(text.contains("processes/new.toml: line 1, column 5"), "{text}");
+    }
+
+    #[test]
+    fn a_missing_file_and_one_that_is_not_text_are_named() {
+        let problems = load_cell(Path::new("no/such/cell.toml")).expect_err("missing");
+        assert!(lines(&problems).contains("no/such/cell.toml"), "{}", lines(&problems));
+        let (_folder, path) = folder_with(str::to_owned);
+        fs::write(&path, b"name = \"\xff\"").expect("a file for the test");
+        let problems = load_cell(&path).expect_err("not UTF-8");
+        assert!(lines(&problems).contains("byte 8 is not UTF-8"), "{}", lines(&problems));
+    }
+
+    #[test]
+    fn a_robot_model_in_a_folder_is_found_beside_the_cell() {
+        let (folder, path) =
+            folder_with(|text| text.replace("model = \"six-axis-8kg\"", "folder = \"robots/mine\""));
+        let robot = folder.path().join("robots/mine");
+        let problems = load_cell(&path).expect_err("no model yet");
+        assert!(lines(&problems).contains("robots/mine"), "{}", lines(&problems));
+        fs::create_dir_all(&robot).expect("a folder for the test");
+        let model = EMBEDDED_MODELS[0];
+        fs::write(robot.join("robot.urdf"), model.urdf).expect("a file for the test");
+        fs::write(robot.join("limits.toml"), model.limits).expect("a file for the test");
+        let cell = load_cell(&path).unwrap_or_else(|problems| panic!("{}", lines(&problems)));
+        assert_eq!(cell.model.joint_names.len(), 6);
     }
 }

@@ -13,16 +13,17 @@ mod welding;
 pub use coupling::Coupling;
 pub use io::{AnalogChannel, AnalogScaling, DigitalChannel, IoMap, RAW_FULL_SCALE};
 pub use link::{DistributedClock, Link, LinkKind, RealtimeSettings, Sockets};
-pub use robot::{JointNarrowing, Robot, RobotSource, TcpLimits};
+pub use robot::{Robot, RobotSource, TcpLimits};
 pub use simulation::{SimulatedDrive, SimulatedPowerSource, Simulation};
 pub use subdevice::{Drive, SdoValue, StartupSdo, SubDevice};
 pub use tools::{Tool, WorkObject, read_pose};
 pub use welding::WeldingBinding;
 
 use super::document::{Node, Range, Table, Value, listed};
+use super::kinematic_model::KinematicModel;
 use super::problem::{Problem, Problems};
 use crate::devices::Device;
-use crate::joints::MAX_JOINTS;
+use crate::joints::{JointLimits, MAX_JOINTS};
 
 /// The only format of a cell file so far.
 pub const FORMAT_VERSION: i64 = 1;
@@ -34,6 +35,10 @@ pub struct Cell {
     pub name: String,
     /// Which robot stands in it.
     pub robot: Robot,
+    /// Its model: chain, names, masses.
+    pub model: KinematicModel,
+    /// What each joint may do in this cell: the model's limits or narrower ones.
+    pub joint_limits: JointLimits,
     /// How the drives are reached.
     pub link: Link,
     /// How the real-time thread runs.
@@ -114,29 +119,38 @@ impl Cell {
     }
 }
 
-/// What a cell file refers to by name: device types, data sets of processes.
-#[derive(Debug, Default)]
-pub struct Surroundings {
+/// What a cell file refers to by name: device types, data sets of processes, the robot model.
+pub struct Surroundings<'a> {
     /// Device types by name: the files in `config/drives/`.
     pub devices: Vec<(String, Device)>,
     /// The files in `config/processes/`.
     pub schedules: Vec<Schedule>,
+    /// Loads the model of a robot.
+    pub load_model: &'a dyn Fn(&Robot) -> Result<KinematicModel, Vec<Problem>>,
+}
+
+impl std::fmt::Debug for Surroundings<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Surroundings")
+            .field("devices", &self.devices)
+            .field("schedules", &self.schedules)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Reads a cell as written into a valid one.
 ///
-/// Whether the joint limits only narrow those of the robot is checked where the model is known, in
-/// [`load`](super::load).
-///
 /// # Errors
 /// Every mistake of the file.
-pub fn read_cell(node: &Node, surroundings: Surroundings) -> Result<Cell, Vec<Problem>> {
+pub fn read_cell(node: &Node, surroundings: Surroundings<'_>) -> Result<Cell, Vec<Problem>> {
     let problems = Problems::default();
-    let cell = Value::root(node, &problems).table().and_then(|table| read_root(table, surroundings));
+    let cell =
+        Value::root(node, &problems).table().and_then(|table| read_root(table, surroundings, &problems));
     problems.finish(cell)
 }
 
-fn read_root(mut root: Table<'_>, surroundings: Surroundings) -> Option<Cell> {
+fn read_root(mut root: Table<'_>, surroundings: Surroundings<'_>, problems: &Problems) -> Option<Cell> {
     let version = root.integer("format_version", FORMAT_VERSION..=FORMAT_VERSION);
     let name = root.identifier("name");
     let robot = root.section("robot").and_then(robot::read_robot);
@@ -153,7 +167,18 @@ fn read_root(mut root: Table<'_>, surroundings: Surroundings) -> Option<Cell> {
         );
     }
     let coupling = coupling::read_coupling(&mut root, joint_count);
-    let narrowings = robot::read_narrowings(&mut root, joint_count);
+    let model = robot.as_ref().and_then(|robot| match (surroundings.load_model)(robot) {
+        Ok(model) => Some(model),
+        Err(mistakes) => {
+            problems.extend(mistakes);
+            None
+        }
+    });
+    let driven = match (&model, joint_count) {
+        (Some(model), Some(count)) => robot::check_model(&root, model, count),
+        (Some(_) | None, _) => None,
+    };
+    let joint_limits = robot::read_joint_limits(&mut root, model.as_ref());
     let tcp_limits = root.section("tcp_limits").and_then(robot::read_tcp_limits);
     let tools = tools::read_tools(&mut root);
     let work_objects = tools::read_work_objects(&mut root);
@@ -171,14 +196,16 @@ fn read_root(mut root: Table<'_>, surroundings: Surroundings) -> Option<Cell> {
     };
     let sockets = root.maybe("sockets", |value| value.table().and_then(link::read_sockets));
     let simulation = simulation::read_simulation(&mut root, joint_count);
+    check_start(problems, simulation.as_ref(), joint_limits.as_ref());
     drop(root);
 
     version?;
-    let mut robot = robot?;
-    robot.narrowings = narrowings?;
+    driven?;
     Some(Cell {
         name: name?.to_owned(),
-        robot,
+        robot: robot?,
+        model: model?,
+        joint_limits: joint_limits?,
         link: link?,
         realtime: realtime?.unwrap_or_default(),
         subdevices: subdevices?,
@@ -193,6 +220,24 @@ fn read_root(mut root: Table<'_>, surroundings: Surroundings) -> Option<Cell> {
         schedules: surroundings.schedules,
         simulation: simulation?,
     })
+}
+
+/// The simulated arm begins within its limits.
+fn check_start(problems: &Problems, simulation: Option<&Simulation>, limits: Option<&JointLimits>) {
+    let (Some(simulation), Some(limits)) = (simulation, limits) else {
+        return;
+    };
+    let start = &simulation.start_joints;
+    let outside = limits.first_outside(start, 1e-9);
+    let limit = outside.and_then(|joint| limits.as_slice().get(joint).map(|limit| (joint, limit)));
+    if let Some((joint, limit)) = limit {
+        problems.push(Problem::new(
+            format!("simulation.start_joints_deg[{joint}]"),
+            format!("{:.3}° is outside the limits of joint {}", start.get(joint).to_degrees(), joint + 1),
+            format!("{:.3} to {:.3} °", limit.position_min.to_degrees(), limit.position_max.to_degrees()),
+            "begin within the joint limits",
+        ));
+    }
 }
 
 fn drive_count(subdevices: &[SubDevice]) -> usize {
@@ -212,3 +257,6 @@ fn unknown_name(value: &Value<'_>, name: &str, what: &str, known: impl Iterator<
         format!("define it or name another {what}"),
     );
 }
+
+#[cfg(test)]
+mod tests;

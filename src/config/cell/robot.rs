@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use crate::config::document::{Range, Table};
+use crate::config::kinematic_model::KinematicModel;
+use crate::joints::{JointLimit, JointLimits};
+use crate::kinematics::JointKind;
 
 /// Where the robot model comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,25 +25,6 @@ pub struct Robot {
     pub base_link: Option<String>,
     /// Link of the model that is the flange; `None`: the end of the chain.
     pub tip_link: Option<String>,
-    /// What this cell allows less than the model.
-    pub narrowings: Vec<JointNarrowing>,
-}
-
-/// Limits of one joint that replace those of the model. Units: rad and seconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct JointNarrowing {
-    /// The joint, counted from 0.
-    pub joint: usize,
-    /// Smallest position.
-    pub position_min: Option<f64>,
-    /// Largest position.
-    pub position_max: Option<f64>,
-    /// Largest speed.
-    pub speed_max: Option<f64>,
-    /// Largest acceleration.
-    pub acceleration_max: Option<f64>,
-    /// Largest jerk.
-    pub jerk_max: Option<f64>,
 }
 
 /// Limits of the tool centre point. SI units.
@@ -77,55 +61,114 @@ pub(super) fn read_robot(mut table: Table<'_>) -> Option<Robot> {
             return None;
         }
     };
-    Some(Robot { source, base_link: base_link?, tip_link: tip_link?, narrowings: Vec::new() })
+    Some(Robot { source, base_link: base_link?, tip_link: tip_link? })
 }
 
-pub(super) fn read_narrowings(
-    root: &mut Table<'_>,
-    joint_count: Option<usize>,
-) -> Option<Vec<JointNarrowing>> {
-    let Some(value) = root.optional("joint_limits") else {
-        return Some(Vec::new());
+/// The limits of the model, made narrower by `joint_limits`.
+pub(super) fn read_joint_limits(root: &mut Table<'_>, model: Option<&KinematicModel>) -> Option<JointLimits> {
+    let value = root.optional("joint_limits");
+    let model = model?;
+    let mut limits: Vec<JointLimit> = model.limits.as_slice().to_vec();
+    let Some(value) = value else {
+        return JointLimits::from_slice(&limits);
     };
-    let joint_count = joint_count?;
-    let read: Vec<Option<JointNarrowing>> = value
-        .list(0..=joint_count)?
-        .iter()
-        .map(|item| {
-            let mut table = item.table()?;
-            let joint = super::subdevice::read_joint(&mut table, joint_count);
-            let position_min = degrees(&mut table, "position_min_deg", Range::new(-1e4, 1e4, "°"));
-            let position_max = degrees(&mut table, "position_max_deg", Range::new(-1e4, 1e4, "°"));
-            let speed_max = degrees(&mut table, "speed_max_deg_s", Range::new(0.001, 1e4, "°/s"));
-            let acceleration_max =
-                degrees(&mut table, "acceleration_max_deg_s2", Range::new(0.001, 1e6, "°/s²"));
-            let jerk_max = degrees(&mut table, "jerk_max_deg_s3", Range::new(0.001, 1e8, "°/s³"));
-            Some(JointNarrowing {
-                joint: joint?,
-                position_min: position_min?,
-                position_max: position_max?,
-                speed_max: speed_max?,
-                acceleration_max: acceleration_max?,
-                jerk_max: jerk_max?,
-            })
-        })
-        .collect();
-    let narrowings = read.into_iter().collect::<Option<Vec<_>>>()?;
-    for (index, narrowing) in narrowings.iter().enumerate() {
-        if narrowings.iter().take(index).any(|earlier| earlier.joint == narrowing.joint) {
-            root.problem(
-                "joint_limits",
-                format!("joint {} is written twice", narrowing.joint + 1),
-                "every joint once",
-                "remove one of the two",
-            );
+    let mut written = vec![false; limits.len()];
+    let mut complete = true;
+    for item in value.list(0..=limits.len())? {
+        let narrowed = item.table().and_then(|mut table| {
+            let joint = super::subdevice::read_joint(&mut table, limits.len());
+            let Some(joint) = joint else {
+                table.abandon();
+                return None;
+            };
+            if written.get(joint) == Some(&true) {
+                table.problem(
+                    "joint",
+                    format!("joint {} is written twice", joint + 1),
+                    "every joint once",
+                    "",
+                );
+            }
+            let limit = narrow(&mut table, limits.get(joint)?)?;
+            Some((joint, limit))
+        });
+        match narrowed {
+            Some((joint, limit)) => {
+                if let (Some(slot), Some(flag)) = (limits.get_mut(joint), written.get_mut(joint)) {
+                    *slot = limit;
+                    *flag = true;
+                }
+            }
+            None => complete = false,
         }
     }
-    Some(narrowings)
+    complete.then(|| JointLimits::from_slice(&limits)).flatten()
 }
 
-fn degrees(table: &mut Table<'_>, key: &'static str, range: Range) -> Option<Option<f64>> {
-    table.maybe(key, |value| value.number(range).map(f64::to_radians))
+/// Reads limits in degrees that lie within those of the model.
+fn narrow(table: &mut Table<'_>, model: &JointLimit) -> Option<JointLimit> {
+    // The model's limits as degrees, widened by what conversion and rounding of a written limit may lose.
+    let slack = 1e-6;
+    let (lowest, highest) =
+        (model.position_min.to_degrees() - slack, model.position_max.to_degrees() + slack);
+    let mut degrees = |key, min: f64, max: f64, unit, default: f64| {
+        let range = Range::new(round(min), round(max), unit);
+        let read = table.maybe(key, |value| value.number(range))?;
+        Some(read.map_or(default, f64::to_radians))
+    };
+    let position_min = degrees("position_min_deg", lowest, highest, "°", model.position_min);
+    let position_max = degrees("position_max_deg", lowest, highest, "°", model.position_max);
+    let mut rate = |key, max: f64, unit| degrees(key, 0.001, max.to_degrees() + slack, unit, max);
+    let speed_max = rate("speed_max_deg_s", model.speed_max, "°/s");
+    let acceleration_max = rate("acceleration_max_deg_s2", model.acceleration_max, "°/s²");
+    let jerk_max = rate("jerk_max_deg_s3", model.jerk_max, "°/s³");
+    let limit = JointLimit {
+        position_min: position_min?.max(model.position_min),
+        position_max: position_max?.min(model.position_max),
+        speed_max: speed_max?.min(model.speed_max),
+        acceleration_max: acceleration_max?.min(model.acceleration_max),
+        jerk_max: jerk_max?.min(model.jerk_max),
+    };
+    if limit.position_min >= limit.position_max {
+        table.problem(
+            "position_min_deg",
+            format!("{} is not below the largest position", limit.position_min.to_degrees()),
+            format!("below {}", limit.position_max.to_degrees()),
+            "",
+        );
+        return None;
+    }
+    Some(limit)
+}
+
+/// To a millionth, so that messages show 170 and not 170.00001.
+fn round(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
+}
+
+/// Notes what keeps this model from being driven by `drive_count` drives.
+pub(super) fn check_model(root: &Table<'_>, model: &KinematicModel, drive_count: usize) -> Option<()> {
+    let joint_count = model.joint_names.len();
+    if joint_count != drive_count {
+        root.problem(
+            "subdevices",
+            format!("{drive_count} drives for the {joint_count} joints of `{}`", model.name),
+            format!("{joint_count} drives"),
+            "add or remove drives, or choose another robot",
+        );
+        return None;
+    }
+    let sliding = (0..joint_count).find(|&joint| model.chain.joint_kind(joint) == Some(JointKind::Prismatic));
+    if let Some(joint) = sliding {
+        root.problem(
+            "robot",
+            format!("joint {} slides; drives have a gear ratio, no lead", joint + 1),
+            "turning joints",
+            "choose another robot",
+        );
+        return None;
+    }
+    Some(())
 }
 
 pub(super) fn read_tcp_limits(mut table: Table<'_>) -> Option<TcpLimits> {

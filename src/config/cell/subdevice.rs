@@ -134,7 +134,8 @@ fn check_joints(root: &Table<'_>, items: &[Value<'_>], subdevices: &[SubDevice])
         .filter(|&joint| driven.get(joint) == Some(&false))
         .map(|joint| (joint + 1).to_string())
         .collect();
-    if count > MAX_JOINTS || !missing.is_empty() {
+    // A joint driven twice leaves another one without drive: that is the same mistake.
+    if complete && (count > MAX_JOINTS || !missing.is_empty()) {
         complete = false;
         root.problem(
             "subdevices",

@@ -14,6 +14,8 @@ pub struct WeldingBinding {
     pub wire_feed: Option<u8>,
     /// Digital input: the arc burns.
     pub arc_established: u8,
+    /// Digital input: the power source is ready to weld.
+    pub ready: Option<u8>,
     /// Analog output: wanted current, A.
     pub current: u8,
     /// Analog output: wanted voltage, V.
@@ -31,6 +33,7 @@ pub(super) fn read_binding(mut table: Table<'_>, io: &IoMap) -> Option<WeldingBi
     let wire_feed = table.maybe("wire_feed_output", |value| io.digital_output(&value));
     let arc_established =
         table.required("arc_established_input", name).and_then(|value| io.digital_input(&value));
+    let ready = table.maybe("ready_input", |value| io.digital_input(&value));
     let current = table.required("current_output", name).and_then(|value| io.analog_output(&value));
     let voltage = table.required("voltage_output", name).and_then(|value| io.analog_output(&value));
     let actual_current = table.maybe("actual_current_input", |value| io.analog_input(&value));
@@ -51,6 +54,7 @@ pub(super) fn read_binding(mut table: Table<'_>, io: &IoMap) -> Option<WeldingBi
         weld_on: weld_on?,
         wire_feed: wire_feed?,
         arc_established: arc_established?,
+        ready: ready?,
         current: current?,
         voltage: voltage?,
         actual_current: actual_current?,
