@@ -2,5 +2,12 @@
 //! asks for nothing; who gets it over the socket is decided in `api`.
 
 pub mod events;
+pub mod measured_path;
+pub mod picture;
 pub mod recorder;
+pub mod report;
+pub mod statistics;
 pub mod status;
+#[cfg(test)]
+mod test_samples;
+pub mod trace;
