@@ -4,7 +4,8 @@
 use nalgebra::{Unit, Vector3};
 
 use crate::boundary::piece_queue::PieceKind;
-use crate::boundary::sample_ring::{ANALOG_CHANNELS, CycleCounters, Sample};
+use crate::boundary::sample_ring::{CycleCounters, Sample};
+use crate::devices::ANALOG_CHANNELS;
 use crate::geometry::Pose;
 use crate::joints::JointVector;
 use crate::kinematics::{Chain, ChainJoint, JointKind};
