@@ -202,7 +202,8 @@ pub async fn serve(
                 }
                 shared.wake();
                 if let Some(deadline) = deadline
-                    && (shared.broker.borrow().daemon().is_quiet() || tokio::time::Instant::now() >= deadline)
+                    && (shared.broker.borrow().daemon().is_shut_down()
+                        || tokio::time::Instant::now() >= deadline)
                 {
                     return;
                 }

@@ -7,6 +7,8 @@ use crate::boundary::sample_ring::Sample;
 use crate::config::messages::{Catalogue, Language};
 use crate::faults::Fault;
 use crate::geometry::Pose;
+use crate::joints::JointVector;
+use crate::kinematics::JointKind;
 use crate::trajectory::path::ParameterUnit;
 
 /// Names of the cell's channels and what the status says about them.
@@ -145,9 +147,9 @@ pub struct Status {
     pub run: Option<RunStatus>,
     /// Tool centre point of the setpoint in the base frame.
     pub tcp: PoseStatus,
-    /// Joint positions measured, deg (mm for a prismatic joint).
+    /// Joint positions measured, deg; of prismatic joints in mm.
     pub joints_deg: Vec<f64>,
-    /// Joint setpoints, deg (mm for a prismatic joint).
+    /// Joint setpoints, deg; of prismatic joints in mm.
     pub joints_setpoint_deg: Vec<f64>,
     /// Speed override in force, %.
     pub override_percent: f64,
@@ -193,6 +195,7 @@ pub const fn reaction_name(fault: &Fault) -> &'static str {
 #[must_use]
 pub fn status(
     sample: &Sample,
+    kinds: &[JointKind],
     channels: &ChannelNames,
     run: Option<RunStatus>,
     faults: Vec<FaultStatus>,
@@ -214,8 +217,8 @@ pub fn status(
         faults,
         run,
         tcp: PoseStatus::from(&sample.x_base_tool),
-        joints_deg: sample.q_actual.iter().map(f64::to_degrees).collect(),
-        joints_setpoint_deg: sample.q_setpoint.iter().map(f64::to_degrees).collect(),
+        joints_deg: outside_units(&sample.q_actual, kinds),
+        joints_setpoint_deg: outside_units(&sample.q_setpoint, kinds),
         override_percent: sample.override_ratio.get() * 100.0,
         arc: channels.arc_on(sample),
         inputs: digital(&channels.digital_inputs, sample.digital_inputs),
@@ -235,6 +238,17 @@ pub fn status(
             dropped_events,
         },
     }
+}
+
+/// Joint positions in deg, and in mm where the joint slides.
+fn outside_units(q: &JointVector, kinds: &[JointKind]) -> Vec<f64> {
+    q.iter()
+        .zip(kinds)
+        .map(|(value, kind)| match kind {
+            JointKind::Revolute | JointKind::Continuous => value.to_degrees(),
+            JointKind::Prismatic => value * 1e3,
+        })
+        .collect()
 }
 
 /// A fault in words: those of the catalogue, with the values seen.
