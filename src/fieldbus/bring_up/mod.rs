@@ -42,8 +42,6 @@ const SAFE_OP_MIN: Nanoseconds = Nanoseconds(60_000_000);
 /// The watchdog counts in steps of 100 µs: (2498 + 2) × 40 ns.
 const WATCHDOG_DIVIDER: u16 = 2_498;
 const WATCHDOG_STEP: u64 = 100_000;
-/// AL status of a SubDevice that is not in OP yet is read every so many cycles.
-const STATUS_EVERY_CYCLES: u32 = 8;
 
 type Found = SubDeviceGroup<MAX_SUBDEVICES, MAX_PROCESS_IMAGE_BYTES, DefaultLock, PreOp, NoDc>;
 
@@ -324,11 +322,8 @@ fn into_operation<L: FrameLink>(bus: &mut Bus<L>, description: &BusDescription) 
     let begin = bus.now();
     settle_clocks(bus, description, begin)?;
     let count = bus.count;
-    for position in 0..count {
-        transition::request(&mut bus.pump, description, position, AlState::Op)?;
-    }
     let limit = bus.now().plus(description.timeouts.transition);
-    let mut cycle = 0_u32;
+    let mut cycle = 0_usize;
     loop {
         let report = cycle_once(bus);
         if report.fresh && report.al_states.iter().take(count).all(|state| *state == AlState::Op) {
@@ -336,18 +331,23 @@ fn into_operation<L: FrameLink>(bus: &mut Bus<L>, description: &BusDescription) 
             bus.working_counter_errors = 0;
             return Ok(());
         }
-        cycle = cycle.wrapping_add(1);
-        let elapsed = bus.now() >= limit;
-        if elapsed || cycle.is_multiple_of(STATUS_EVERY_CYCLES) {
-            let refusal = transition::first_refusal(&mut bus.pump, description, AlState::Op);
-            if let Some(error) = refusal {
-                return Err(error);
+        // One more frame a cycle, so that the cycle is kept: first the requests, then, in turn, the status
+        // of those that are not there yet.
+        let position = cycle % count.max(1);
+        if cycle < count {
+            transition::request(&mut bus.pump, description, position, AlState::Op)?;
+        } else if report.al_states.get(position) != Some(&AlState::Op) {
+            let deadline = bus.now().plus(bus.cycle_time);
+            let refusal = bus.al_status(position, deadline).filter(|status| status.error);
+            if let Some(status) = refusal {
+                return Err(transition::refused(description, position, AlState::Op, status));
             }
         }
-        if elapsed {
+        if bus.now() >= limit {
             return Err(transition::first_missing(&mut bus.pump, description, AlState::Op)
                 .unwrap_or(BringUpError::Timeout { stage: Stage::Operation }));
         }
+        cycle = cycle.wrapping_add(1);
     }
 }
 
@@ -378,7 +378,8 @@ fn settle_clocks<L: FrameLink>(
         .collect();
     let mut differences: Vec<Option<u32>> = vec![None; clocked.len()];
     let mut is_aligned = false;
-    for cycle in 0_usize.. {
+    let mut cycle = 0_usize;
+    loop {
         let report = cycle_once(bus);
         if let (false, Some(clock_time), Some(clock)) = (is_aligned, report.clock_time, bus.clock.as_mut()) {
             // Once, before anything moves: jump to the right phase instead of creeping there.
@@ -419,8 +420,8 @@ fn settle_clocks<L: FrameLink>(
                 },
             );
         }
+        cycle = cycle.wrapping_add(1);
     }
-    Ok(())
 }
 
 impl<L: FrameLink> Bus<L> {

@@ -74,6 +74,22 @@ fn status<L: FrameLink>(pump: &mut FramePump<L>, position: usize) -> AlStatus {
         .unwrap_or_default()
 }
 
+/// A refusal with its reason.
+pub(super) fn refused(
+    description: &BusDescription,
+    position: usize,
+    wanted: AlState,
+    status: AlStatus,
+) -> BringUpError {
+    BringUpError::Refused {
+        position,
+        name: name_of(description, position),
+        wanted,
+        found: status.state,
+        status_code: status.code,
+    }
+}
+
 /// The first device with its error bit set, if any.
 pub(super) fn first_refusal<L: FrameLink>(
     pump: &mut FramePump<L>,
@@ -82,13 +98,7 @@ pub(super) fn first_refusal<L: FrameLink>(
 ) -> Option<BringUpError> {
     (0..description.devices.len()).find_map(|position| {
         let status = status(pump, position);
-        status.error.then(|| BringUpError::Refused {
-            position,
-            name: name_of(description, position),
-            wanted,
-            found: status.state,
-            status_code: status.code,
-        })
+        status.error.then(|| refused(description, position, wanted, status))
     })
 }
 
