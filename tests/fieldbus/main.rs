@@ -3,3 +3,6 @@
 #![expect(clippy::tests_outside_test_module, reason = "an integration test is a test module")]
 
 mod raw_socket;
+#[path = "../support/segment_link.rs"]
+mod segment_link;
+mod simulated;
