@@ -237,9 +237,10 @@ impl<L: FrameLink> Bus<L> {
     /// Sends the outputs and takes the inputs, waiting for them until `receive_deadline` on the clock of
     /// the link (0.8 of the cycle is usual). Whatever arrives later counts as lost.
     ///
-    /// Inputs are copied only for SubDevices whose data is provably of this cycle: the answer belongs to
-    /// the frame just sent, and its working counter is what all SubDevices, or exactly those in OP,
-    /// add up to. All others keep what they showed.
+    /// Inputs are copied only for SubDevices whose data is of this cycle: the answer belongs to the frame
+    /// just sent, and its working counter is what the SubDevices that exchange process data by their AL
+    /// state add up to. All others keep what they showed. A SubDevice in SAFE-OP has valid inputs; that it
+    /// does not use its outputs says its state.
     ///
     /// # Real-time
     /// No allocation, no lock that anybody else could hold. Ends at the deadline. The work is
@@ -299,26 +300,27 @@ impl<L: FrameLink> Bus<L> {
             .map(AlStatus::from_registers)
     }
 
-    /// Bit mask of the SubDevices whose inputs in `answer` are certainly new.
+    /// Bit mask of the SubDevices whose inputs in `answer` are new.
     ///
-    /// ethercrab's process datagram carries one working counter for all. When it is the full one, all are
-    /// new. When it is exactly what the SubDevices in OP add up to, those are: a SubDevice that fell out
-    /// of OP or off the cable adds nothing. In any other case nobody knows who is missing.
+    /// ethercrab's process datagram carries one working counter for all. No SubDevice adds more than its
+    /// share, and one without process data (off the cable, below SAFE-OP) adds nothing. So when the counter
+    /// is exactly the sum over those in SAFE-OP and OP, they all took part; those in SAFE-OP after an error
+    /// may have closed their process data, which leaves the sum over those in OP. In any other case
+    /// nobody knows who is missing.
     fn fresh_subdevices(&self, answer: &Answer) -> u32 {
-        if answer.working_counter == self.expected_working_counter {
-            return all_ones(self.count);
-        }
-        let in_operation = (0..self.count)
-            .filter(|&index| answer.al_states.get(index) == Some(&AlState::Op))
-            .fold(0_u32, |mask, index| mask | 1 << index);
-        let explained: u16 = self
-            .places
-            .iter()
-            .enumerate()
-            .filter(|&(index, _)| index < self.count && in_operation & (1 << index) != 0)
-            .map(|(_, place)| place.working_counter)
-            .sum();
-        if explained == answer.working_counter { in_operation } else { 0 }
+        let in_states = |wanted: &[AlState]| {
+            let states = answer.al_states.iter().zip(&self.places).take(self.count).enumerate();
+            states.filter(|(_, (state, _))| wanted.contains(state)).fold(
+                (0_u32, 0_u16),
+                |(mask, sum), (index, (_, place))| {
+                    (mask | 1 << index, sum.saturating_add(place.working_counter))
+                },
+            )
+        };
+        [in_states(&[AlState::SafeOp, AlState::Op]), in_states(&[AlState::Op])]
+            .into_iter()
+            .find_map(|(mask, sum)| (sum == answer.working_counter).then_some(mask))
+            .unwrap_or(0)
     }
 
     fn put_outputs(&mut self) {

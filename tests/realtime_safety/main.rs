@@ -3,7 +3,10 @@
 
 #![expect(clippy::tests_outside_test_module, reason = "an integration test is a test module")]
 
+mod cycle;
 mod heap;
+#[path = "../support/segment_link.rs"]
+mod segment_link;
 mod system_calls;
 
 use motiond::platform::trap_allocator::TrapAllocator;

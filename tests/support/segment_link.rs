@@ -17,6 +17,7 @@ const ON_THE_WIRE: usize = 8;
 pub(crate) const ROUND_TRIP: Nanoseconds = Nanoseconds(20_000);
 
 /// The length of a frame on its way back, with its bytes.
+#[derive(Debug)]
 struct Returning {
     due: Nanoseconds,
     length: usize,
@@ -24,6 +25,7 @@ struct Returning {
 }
 
 /// A segment in the same process.
+#[derive(Debug)]
 pub(crate) struct SegmentLink {
     pub(crate) segment: Segment,
     now: Nanoseconds,

@@ -199,9 +199,11 @@ impl fmt::Display for BringUpError {
             ),
             Self::Timeout { stage } => write!(formatter, "time-out while {stage}"),
             Self::Protocol { stage, error } => write!(formatter, "error while {stage}: {error}"),
-            Self::Panicked { stage } => {
-                write!(formatter, "internal error of the EtherCAT library while {stage}")
-            }
+            Self::Panicked { stage } => write!(
+                formatter,
+                "the EtherCAT library gave up while {stage}: a device that sends an emergency at that moment \
+                 does this; look at its display, then try again"
+            ),
         }
     }
 }
