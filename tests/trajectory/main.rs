@@ -2,5 +2,11 @@
 //! sample of the path, warm inverse kinematics.
 
 mod corners;
+mod heap;
 mod limits_kept;
 mod support;
+
+use motiond::platform::trap_allocator::TrapAllocator;
+
+#[global_allocator]
+static ALLOCATOR: TrapAllocator = TrapAllocator;

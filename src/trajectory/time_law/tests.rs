@@ -149,7 +149,7 @@ fn speed_allowed(clock: &PathClock, now: PathState) -> f64 {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 4000,
+        cases: 20_000,
         rng_seed: RngSeed::Fixed(0x6d6f_7469_6f6e),
         failure_persistence: None,
         ..ProptestConfig::default()
