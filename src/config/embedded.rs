@@ -13,3 +13,6 @@ pub const DEVICES: [(&str, &str); 3] = [
 /// Data sets of processes by name, `config/processes/`.
 pub const SCHEDULES: [(&str, &str); 1] =
     [("fillet-4mm", include_str!("../../config/processes/fillet-4mm.toml"))];
+
+/// The sample job for [`CELL`], `config/jobs/weld-sample.json`.
+pub const SAMPLE_JOB: &str = include_str!("../../config/jobs/weld-sample.json");

@@ -14,3 +14,4 @@ pub mod kinematic_model;
 pub mod load;
 pub mod messages;
 pub mod problem;
+pub mod quantities;

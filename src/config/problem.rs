@@ -1,6 +1,6 @@
 //! A mistake in something a person wrote: where, what, what is allowed, what to do.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 
 /// One mistake in a configuration file, a robot model or a job document.
@@ -55,25 +55,36 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
+/// Most problems that are reported of one document; the rest is counted.
+pub const PROBLEMS_MAX: usize = 100;
+
 /// Collects the problems of a document while it is read.
 #[derive(Debug, Default)]
-pub struct Problems(RefCell<Vec<Problem>>);
+pub struct Problems {
+    kept: RefCell<Vec<Problem>>,
+    dropped: Cell<usize>,
+}
 
 impl Problems {
-    /// Notes one.
+    /// Notes one. Beyond [`PROBLEMS_MAX`] it is only counted.
     pub fn push(&self, problem: Problem) {
-        self.0.borrow_mut().push(problem);
+        let mut kept = self.kept.borrow_mut();
+        if kept.len() < PROBLEMS_MAX {
+            kept.push(problem);
+        } else {
+            self.dropped.set(self.dropped.get() + 1);
+        }
     }
 
     /// Notes many.
     pub fn extend(&self, problems: impl IntoIterator<Item = Problem>) {
-        self.0.borrow_mut().extend(problems);
+        problems.into_iter().for_each(|problem| self.push(problem));
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.borrow().len()
+        self.kept.borrow().len() + self.dropped.get()
     }
 
     /// True when nothing was noted.
@@ -85,9 +96,18 @@ impl Problems {
     /// `value` when nothing was noted.
     ///
     /// # Errors
-    /// All problems, in the order they were noted, when there is one.
+    /// All problems, in the order they were noted, when there is one; of more than [`PROBLEMS_MAX`] the
+    /// first ones and how many more there are.
     pub fn finish<T>(self, value: Option<T>) -> Result<T, Vec<Problem>> {
-        let problems = self.0.into_inner();
+        let mut problems = self.kept.into_inner();
+        if self.dropped.get() > 0 {
+            problems.push(Problem::new(
+                "",
+                format!("{} more problems", self.dropped.get()),
+                "",
+                "correct the first ones",
+            ));
+        }
         match value {
             Some(value) if problems.is_empty() => Ok(value),
             // A reader that gives up has noted why; an empty list would read as "no mistake".
@@ -120,5 +140,15 @@ mod tests {
         assert_eq!(problems.finish(Some(1)).map_err(|problems| problems.len()), Err(1));
         assert_eq!(Problems::default().finish(Some(1)), Ok(1));
         assert_eq!(Problems::default().finish(None::<u8>).map_err(|problems| problems.len()), Err(1));
+    }
+
+    #[test]
+    fn a_flood_of_problems_is_cut_and_counted() {
+        let problems = Problems::default();
+        problems.extend((0..1000).map(|index| Problem::new(index.to_string(), "no", "", "")));
+        assert_eq!(problems.len(), 1000);
+        let found = problems.finish(Some(1)).expect_err("there are problems");
+        assert_eq!(found.len(), PROBLEMS_MAX + 1);
+        assert_eq!(found.last().map(|problem| problem.message.as_str()), Some("900 more problems"));
     }
 }

@@ -16,7 +16,7 @@ pub use link::{DistributedClock, Link, LinkKind, RealtimeSettings, Sockets};
 pub use robot::{Robot, RobotSource, TcpLimits};
 pub use simulation::{SimulatedDrive, SimulatedPowerSource, Simulation};
 pub use subdevice::{Drive, SdoValue, StartupSdo, SubDevice};
-pub use tools::{Tool, WorkObject, read_pose};
+pub use tools::{Tool, WorkObject};
 pub use welding::WeldingBinding;
 
 use super::document::{Node, Range, Table, Value, listed};

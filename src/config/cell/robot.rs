@@ -108,11 +108,11 @@ pub(super) fn read_joint_limits(root: &mut Table<'_>, model: Option<&KinematicMo
 /// Reads limits in degrees that lie within those of the model.
 fn narrow(table: &mut Table<'_>, model: &JointLimit) -> Option<JointLimit> {
     // The model's limits as degrees, widened by what conversion and rounding of a written limit may lose.
-    let slack = 1e-6;
+    let slack = 4e-7;
     let (lowest, highest) =
         (model.position_min.to_degrees() - slack, model.position_max.to_degrees() + slack);
     let mut degrees = |key, min: f64, max: f64, unit, default: f64| {
-        let range = Range::new(round(min), round(max), unit);
+        let range = Range::new(min, max, unit);
         let read = table.maybe(key, |value| value.number(range))?;
         Some(read.map_or(default, f64::to_radians))
     };
@@ -139,11 +139,6 @@ fn narrow(table: &mut Table<'_>, model: &JointLimit) -> Option<JointLimit> {
         return None;
     }
     Some(limit)
-}
-
-/// To a millionth, so that messages show 170 and not 170.00001.
-fn round(value: f64) -> f64 {
-    (value * 1e6).round() / 1e6
 }
 
 /// Notes what keeps this model from being driven by `drive_count` drives.

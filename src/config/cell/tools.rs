@@ -1,12 +1,10 @@
 //! Tools and work objects.
 
-use nalgebra::{Quaternion, Translation3, UnitQuaternion, Vector3};
+use nalgebra::Vector3;
 
-use crate::config::document::{Range, Table, Value};
+use crate::config::document::{Range, Table};
+use crate::config::quantities::{COORDINATE, read_pose};
 use crate::geometry::Pose;
-
-/// A coordinate, mm.
-const COORDINATE: Range = Range::new(-20_000.0, 20_000.0, "mm");
 
 /// A tool on the flange.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,34 +26,6 @@ pub struct WorkObject {
     pub name: String,
     /// The frame in the base frame.
     pub x_base_work: Pose,
-}
-
-/// Reads `position_mm` and `quaternion_wxyz` of a table.
-///
-/// The quaternion may be off unit length by one per cent, as rounded numbers are; it is normalised.
-pub fn read_pose(table: &mut Table<'_>) -> Option<Pose> {
-    let position = table
-        .required("position_mm", || format!("a list of 3 numbers, {}", COORDINATE.describe()))
-        .and_then(|value| value.vector::<3>(COORDINATE));
-    let rotation = table
-        .required("quaternion_wxyz", || "a list of 4 numbers, unit length".to_owned())
-        .and_then(|value| read_quaternion(&value));
-    let [x, y, z] = position?;
-    Some(Pose::from_parts(Translation3::new(x * 1e-3, y * 1e-3, z * 1e-3), rotation?))
-}
-
-fn read_quaternion(value: &Value<'_>) -> Option<UnitQuaternion<f64>> {
-    let [w, x, y, z] = value.vector::<4>(Range::new(-1.01, 1.01, ""))?;
-    let quaternion = Quaternion::new(w, x, y, z);
-    if (quaternion.norm() - 1.0).abs() > 0.01 {
-        value.problem(
-            format!("the length is {:.4}", quaternion.norm()),
-            "unit length, within 0.01",
-            "write w, x, y, z of a rotation; no rotation is [1, 0, 0, 0]",
-        );
-        return None;
-    }
-    Some(UnitQuaternion::from_quaternion(quaternion))
 }
 
 pub(super) fn read_tools(root: &mut Table<'_>) -> Option<Vec<Tool>> {

@@ -8,6 +8,7 @@
 mod parse;
 mod suggestion;
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use super::problem::{Problem, Problems};
@@ -82,8 +83,15 @@ impl Range {
     #[must_use]
     pub fn describe(&self) -> String {
         let unit = if self.unit.is_empty() { String::new() } else { format!(" {}", self.unit) };
-        format!("{} to {}{unit}", self.min, self.max)
+        format!("{} to {}{unit}", readable(self.min), readable(self.max))
     }
+}
+
+/// An end of a range to a millionth: ends that come from a conversion carry its rounding
+/// (0.6000000000000001). Ends near zero stay as they are.
+fn readable(end: f64) -> f64 {
+    let rounded = (end * 1e6).round() / 1e6;
+    if (1e-3..1e9).contains(&end.abs()) { rounded } else { end }
 }
 
 /// One value with its place.
@@ -97,8 +105,14 @@ pub struct Value<'a> {
 impl<'a> Value<'a> {
     /// The whole document.
     #[must_use]
-    pub fn root(node: &'a Node, problems: &'a Problems) -> Self {
+    pub const fn root(node: &'a Node, problems: &'a Problems) -> Self {
         Self { place: String::new(), node, problems }
+    }
+
+    /// A part of another document, whose problems are reported under `place`.
+    #[must_use]
+    pub fn at(place: &str, node: &'a Node, problems: &'a Problems) -> Self {
+        Self { place: place.to_owned(), node, problems }
     }
 
     /// Its key path; empty for the whole document.
@@ -263,8 +277,9 @@ impl<'a> Value<'a> {
     pub fn table(&self) -> Option<Table<'a>> {
         match self.node {
             Node::Table(entries) => {
-                for (index, (key, _)) in entries.iter().enumerate() {
-                    if entries.iter().take(index).any(|(earlier, _)| earlier == key) {
+                let mut seen = BTreeSet::new();
+                for (key, _) in entries {
+                    if !seen.insert(key) {
                         let place = key_path(&self.place, key);
                         self.problems.push(Problem::new(
                             place,

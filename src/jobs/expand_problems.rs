@@ -1,0 +1,124 @@
+//! What planning and the start of a job complain about, in the words and units of the document.
+
+use super::format::Job;
+use crate::config::problem::Problem;
+use crate::joints::JointVector;
+use crate::planning::{LimitName, PlanProblem, PlanProblemKind};
+use crate::trajectory::path::ArcProblem;
+
+/// How far a joint may be from `start` when the job starts, rad.
+const START_TOLERANCE: f64 = 0.5 * std::f64::consts::PI / 180.0;
+
+/// The arm does not stand where the job says it must start.
+#[must_use]
+pub fn start_problem(job: &Job, q_actual: &JointVector) -> Option<Problem> {
+    let start = job.start?;
+    let (joint, (wanted, actual)) = start
+        .iter()
+        .zip(q_actual.iter())
+        .enumerate()
+        .find(|(_, (wanted, actual))| (wanted - actual).abs() > START_TOLERANCE || actual.is_nan())?;
+    Some(Problem::new(
+        format!("start.joints_deg[{joint}]"),
+        format!("joint {} stands at {:.2}°", joint + 1, actual.to_degrees()),
+        format!("{:.2} ± {:.1}°", wanted.to_degrees(), START_TOLERANCE.to_degrees()),
+        "move the arm to the start of the job, or remove `start` and begin with a `move_j`",
+    ))
+}
+
+/// A problem of planning, at the instruction of the document.
+#[must_use]
+pub fn plan_problem(problem: &PlanProblem) -> Problem {
+    let place = problem.instruction.map_or_else(String::new, |number| format!("instructions[{number}]"));
+    let (message, allowed, remedy) = words(&problem.kind);
+    Problem::new(place, message, allowed, remedy)
+}
+
+fn words(kind: &PlanProblemKind) -> (String, String, &'static str) {
+    const NEARER: &str = "move the target or the work object towards the robot, or change the orientation";
+    match *kind {
+        PlanProblemKind::Value(_) | PlanProblemKind::JointCount { .. } => {
+            (kind.to_string(), String::new(), "correct the value")
+        }
+        PlanProblemKind::StartOutsideLimits { joint, by } => (
+            format!("joint {} stands {:.3}° outside its limits", joint + 1, by.to_degrees()),
+            "a start within the joint limits".to_owned(),
+            "move the joint back into its range",
+        ),
+        PlanProblemKind::TargetOutsideLimits { joint, by } => (
+            format!("the target of joint {} is {:.3}° outside its limits", joint + 1, by.to_degrees()),
+            "a target within the joint limits".to_owned(),
+            "choose another target",
+        ),
+        PlanProblemKind::TargetOutOfReach { missing_m, missing_rad } => (
+            format!("the target is out of reach: {}", missing(missing_m, missing_rad)),
+            "a pose the arm reaches within its joint limits".to_owned(),
+            NEARER,
+        ),
+        PlanProblemKind::PathOutOfReach { s, missing_m, missing_rad } => (
+            format!("the path leaves the reach {}: {}", at(s), missing(missing_m, missing_rad)),
+            "a path the arm reaches within its joint limits".to_owned(),
+            NEARER,
+        ),
+        PlanProblemKind::JointLimit { s, joint, by } => (
+            format!("joint {} would be {:.3}° outside its limits {}", joint + 1, by.to_degrees(), at(s)),
+            "a path within the joint limits".to_owned(),
+            "begin with other joint positions, or change the orientation",
+        ),
+        PlanProblemKind::Singular { s, closeness, closeness_min, joint } => (
+            format!("the arm is almost singular {} ({closeness:.4}); joint {} races", at(s), joint + 1),
+            format!("at least {closeness_min:.4}"),
+            "tilt the tool or move the path; or go there with `move_j`",
+        ),
+        PlanProblemKind::BranchJump { s, joint, by } => (
+            format!("joint {} would jump by {:.1}° {}", joint + 1, by.to_degrees(), at(s)),
+            "a path without a jump of the joints".to_owned(),
+            "begin with other joint positions, or split the path with a `move_j`",
+        ),
+        PlanProblemKind::SpeedNotHeld { s, limit, programmed_m_s, achievable_m_s } => (
+            format!(
+                "{} allows {:.2} of {:.2} mm/s {}",
+                name(limit),
+                achievable_m_s * 1e3,
+                programmed_m_s * 1e3,
+                at(s)
+            ),
+            format!("up to {:.2} mm/s", (achievable_m_s * 1e5).floor() * 1e-2),
+            "lower the speed, move the path, or write `\"policy\": \"adapt\"`",
+        ),
+        PlanProblemKind::Arc(problem) => (
+            match problem {
+                ArcProblem::EndAtStart => "the arc ends where it starts".to_owned(),
+                ArcProblem::ViaAtStart => "`via_mm` is where the arc starts".to_owned(),
+                ArcProblem::ViaAtEnd => "`via_mm` is where the arc ends".to_owned(),
+                ArcProblem::Collinear { distance_m } => {
+                    format!("`via_mm` is only {:.4} mm off the line from start to end", distance_m * 1e3)
+                }
+            },
+            "start, `via_mm` and `pose` on an arc, apart from each other and not in a line".to_owned(),
+            "move `via_mm`, or write a `move_l`",
+        ),
+    }
+}
+
+/// What limits, in the middle of a sentence.
+fn name(limit: LimitName) -> String {
+    match limit {
+        LimitName::Joint(joint) => format!("joint {}", joint + 1),
+        LimitName::ToolTranslation => "the tool's largest speed, acceleration or jerk".to_owned(),
+        LimitName::ToolRotation => "the tool's largest turning speed, acceleration or jerk".to_owned(),
+        LimitName::Programmed => "the instruction itself".to_owned(),
+    }
+}
+
+fn missing(missing_m: f64, missing_rad: f64) -> String {
+    if missing_m < 1e-5 && missing_rad < 1e-4 {
+        return "only beyond a joint limit".to_owned();
+    }
+    format!("{:.1} mm and {:.2}° are missing", missing_m * 1e3, missing_rad.to_degrees())
+}
+
+/// Where on the path; `s` is rad where the tool only turns.
+fn at(s: f64) -> String {
+    format!("at {s:.4} m of the path (rad where the tool only turns)")
+}

@@ -1,0 +1,238 @@
+//! The job document: JSON as written → a valid [`Job`] in SI units, for one cell. What an instruction moves
+//! is decided in `planning`; what a process does along its path, in `processes`.
+//!
+//! ```json
+//! {
+//!   "format": "motiond-job", "format_version": 1,
+//!   "name": "bracket", "tool": "torch", "work_object": "table",
+//!   "instructions": [
+//!     {"do": "move_j", "pose": {"position_mm": [0, 0, 80], "quaternion_wxyz": [0, 0, 1, 0]}, "speed_pct": 40},
+//!     {"do": "seam", "name": "front", "weld_schedule": "fillet-4mm", "path": [
+//!       {"do": "move_l", "pose": {"position_mm": [100, 0, 0], "quaternion_wxyz": [0, 0, 1, 0]}}
+//!     ]},
+//!     {"do": "wait", "time_s": 0.5}
+//!   ]
+//! }
+//! ```
+//!
+//! Units are in the keys. Poses are those of the tool in the work object's frame. Every mistake of a
+//! document is reported at once, each with its path in the document.
+
+mod instructions;
+
+use std::sync::Arc;
+
+use crate::boundary::phase_table::Action;
+use crate::config::cell::Cell;
+use crate::config::document::{Range, Table, Value, listed, parse_json};
+use crate::config::problem::{Problem, Problems};
+use crate::geometry::Pose;
+use crate::joints::JointVector;
+use crate::planning::SpeedPolicy;
+use crate::processes::ProcessPath;
+use crate::units::Ratio;
+
+/// What `format` must say.
+pub const FORMAT: &str = "motiond-job";
+/// The only version of the format so far.
+pub const FORMAT_VERSION: i64 = 1;
+/// Most instructions of a job.
+pub const INSTRUCTIONS_MAX: usize = 10_000;
+/// Most motions of a seam.
+pub const SEAM_MOTIONS_MAX: usize = 2_000;
+
+/// A valid job for one cell. SI units.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// What people call it.
+    pub name: String,
+    /// Name of the tool it is for.
+    pub tool: String,
+    /// That tool's centre point in the flange frame.
+    pub x_flange_tool: Pose,
+    /// Name of the work object its poses are written in.
+    pub work_object: String,
+    /// That frame in the base frame.
+    pub x_base_work: Pose,
+    /// Joint positions the arm must stand at when it starts, rad; `None`: anywhere.
+    pub start: Option<JointVector>,
+    /// In order.
+    pub instructions: Vec<Instruction>,
+}
+
+/// One instruction of a job.
+#[derive(Clone, Debug)]
+pub enum Instruction {
+    /// All joints together, straight in joint space.
+    MoveJ(MoveJ),
+    /// The tool straight, or on an arc.
+    Move(CartesianMove),
+    /// Stand still, s.
+    Wait(f64),
+    /// Stand still until a digital input has a level.
+    WaitInput {
+        /// Channel over the whole cell.
+        channel: u8,
+        /// The level waited for.
+        on: bool,
+        /// Longest wait, s; zero: no limit.
+        timeout: f64,
+    },
+    /// Set an output.
+    SetOutput(Action),
+    /// A path along which a process runs.
+    Seam(Seam),
+}
+
+/// A joint motion.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MoveJ {
+    /// Where to.
+    pub target: JobTarget,
+    /// Share of the joint speeds, > 0.
+    pub speed: Ratio,
+    /// Share of the joint accelerations, > 0.
+    pub acceleration: Ratio,
+}
+
+/// Where a joint motion goes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum JobTarget {
+    /// Joint positions, rad.
+    Joints(JointVector),
+    /// Pose of the tool in the work object's frame.
+    Pose(Pose),
+}
+
+/// A motion of the tool.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CartesianMove {
+    /// Position of the tool on the way, m, work object's frame: an arc. `None`: a line.
+    pub via: Option<nalgebra::Vector3<f64>>,
+    /// Pose of the tool at the end, work object's frame.
+    pub x_work_tool: Pose,
+    /// Speed of the tool, m/s.
+    pub speed: f64,
+    /// Acceleration of the tool, m/s²; `None`: as much as the limits allow.
+    pub acceleration: Option<f64>,
+    /// What happens when the speed cannot be held.
+    pub policy: SpeedPolicy,
+}
+
+/// A path along which a process runs.
+#[derive(Clone, Debug)]
+pub struct Seam {
+    /// Its name; `seam-1`, `seam-2` … where the document has none.
+    pub name: String,
+    /// What the process does along it.
+    pub process: Arc<dyn ProcessPath>,
+    /// The path, from where the arm stands, at the process's travel speed.
+    pub path: Vec<CartesianMove>,
+}
+
+impl Job {
+    /// The seams in order; their process tables are numbered from 1 in this order.
+    pub fn seams(&self) -> impl Iterator<Item = &Seam> {
+        self.instructions.iter().filter_map(|instruction| match instruction {
+            Instruction::Seam(seam) => Some(seam),
+            Instruction::MoveJ(_)
+            | Instruction::Move(_)
+            | Instruction::Wait(_)
+            | Instruction::WaitInput { .. }
+            | Instruction::SetOutput(_) => None,
+        })
+    }
+}
+
+/// Reads a job document for `cell`.
+///
+/// Whether the arm reaches the targets and holds the speeds is found by planning.
+///
+/// # Errors
+/// Every mistake of the document, at most [`PROBLEMS_MAX`](crate::config::problem::PROBLEMS_MAX) in full.
+pub fn read_job(text: &str, cell: &Cell) -> Result<Job, Vec<Problem>> {
+    let node = parse_json(text).map_err(|problem| vec![problem])?;
+    let problems = Problems::default();
+    let job = Value::root(&node, &problems).table().and_then(|root| read_root(root, cell));
+    problems.finish(job)
+}
+
+fn read_root(mut root: Table<'_>, cell: &Cell) -> Option<Job> {
+    let format = root.choice("format", &[(FORMAT, ())]);
+    let version = root.integer("format_version", FORMAT_VERSION..=FORMAT_VERSION);
+    let name = root.required("name", || "text".to_owned()).and_then(|value| value.text(80));
+    let tool = root.required("tool", || listed(cell.tools.iter().map(|tool| &tool.name)));
+    let tool = tool.and_then(|value| {
+        let wanted = value.text(64)?;
+        known(&value, wanted, "tool", cell.tool(wanted), cell.tools.iter().map(|tool| &tool.name))
+    });
+    let work_object =
+        root.required("work_object", || listed(cell.work_objects.iter().map(|object| &object.name)));
+    let work_object = work_object.and_then(|value| {
+        let wanted = value.text(64)?;
+        let names = cell.work_objects.iter().map(|object| &object.name);
+        known(&value, wanted, "work object", cell.work_object(wanted), names)
+    });
+    let start = root.maybe("start", |value| {
+        let mut table = value.table()?;
+        let joints = table.required("joints_deg", || "the joint positions".to_owned())?;
+        read_joints(&joints, cell)
+    });
+    let instructions = root.list("instructions", 1..=INSTRUCTIONS_MAX);
+    let instructions = instructions.and_then(|items| instructions::read_instructions(&items, cell));
+    format?;
+    version?;
+    let (tool, work_object) = (tool?, work_object?);
+    Some(Job {
+        name: name?.to_owned(),
+        tool: tool.name.clone(),
+        x_flange_tool: tool.x_flange_tool,
+        work_object: work_object.name.clone(),
+        x_base_work: work_object.x_base_work,
+        start: start?,
+        instructions: instructions?,
+    })
+}
+
+/// `found`, or a problem that lists the known names.
+fn known<T>(
+    value: &Value<'_>,
+    wanted: &str,
+    what: &str,
+    found: Option<T>,
+    names: impl Iterator<Item = impl AsRef<str>>,
+) -> Option<T> {
+    if found.is_none() {
+        value.problem(
+            format!("unknown {what} `{wanted}`"),
+            listed(names),
+            format!("name a {what} of the cell, or define it in the cell file"),
+        );
+    }
+    found
+}
+
+/// Joint positions within the limits of the cell: rad.
+fn read_joints(value: &Value<'_>, cell: &Cell) -> Option<JointVector> {
+    let limits = cell.joint_limits.as_slice();
+    let read: Vec<Option<f64>> = value
+        .list(limits.len()..=limits.len())?
+        .iter()
+        .zip(limits)
+        .map(|(item, limit)| {
+            let range = Range::new(in_degrees(limit.position_min), in_degrees(limit.position_max), "°");
+            // Written limits are rounded; the joint itself must not be beyond the exact one.
+            let degrees = item.number(range)?;
+            Some(degrees.to_radians().clamp(limit.position_min, limit.position_max))
+        })
+        .collect();
+    JointVector::from_slice(&read.into_iter().collect::<Option<Vec<_>>>()?)
+}
+
+/// To a thousandth of a degree, as messages show it.
+fn in_degrees(radians: f64) -> f64 {
+    (radians.to_degrees() * 1e3).round() / 1e3
+}
+
+#[cfg(test)]
+mod tests;
