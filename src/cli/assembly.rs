@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::boundary::phase_table::{Action, Actions};
 use crate::config::cell::{Cell, Drive, RobotSource, SdoValue as WrittenValue};
-use crate::config::kinematic_model::{self, KinematicModel};
+use crate::config::kinematic_model::{self, EMBEDDED_MODELS, EmbeddedModel, KinematicModel};
 use crate::config::problem::Problem;
 use crate::devices::MAX_SUBDEVICES;
 use crate::drives::channels::{AnalogChannel, Channels, DigitalChannel};
@@ -63,7 +63,7 @@ impl Assembly {
         let scaling = ArmScaling::new(&scalings, self.cell.coupling).ok_or_else(|| {
             vec![Problem::new(
                 "subdevices",
-                &format!("{} drives for {} joints", drives.len(), self.cell.joint_count()),
+                format!("{} drives for {} joints", drives.len(), self.cell.joint_count()),
                 "one drive a joint",
                 "add the missing drives",
             )]
@@ -118,8 +118,8 @@ impl Assembly {
             match DriveLayout::new(position, &subdevice.device) {
                 Ok(layout) => *slot = Some(layout),
                 Err(missing) => problems.push(Problem::new(
-                    &format!("subdevices[{position}].type"),
-                    &format!("`{}`: {missing}", subdevice.device_type),
+                    format!("subdevices[{position}].type"),
+                    format!("`{}`: {missing}", subdevice.device_type),
                     "controlword, target position, statusword and actual position mapped at byte borders",
                     "add the object to the PDO map of the device file",
                 )),
@@ -270,7 +270,18 @@ fn load_model(cell: &Cell, folder: &Path) -> Result<KinematicModel, Vec<Problem>
     let robot = &cell.robot;
     let (base, tip) = (robot.base_link.as_deref(), robot.tip_link.as_deref());
     let loaded = match &robot.source {
-        RobotSource::BuiltIn(name) => kinematic_model::built_in(name, base, tip),
+        RobotSource::BuiltIn(name) => match EmbeddedModel::by_name(name) {
+            Some(model) => model.load_between(base, tip),
+            None => {
+                let known: Vec<&str> = EMBEDDED_MODELS.iter().map(|model| model.name).collect();
+                return Err(vec![Problem::new(
+                    "robot.model",
+                    format!("there is no built-in model `{name}`"),
+                    known.join(", "),
+                    "choose a built-in model, or name a folder with robot.folder",
+                )]);
+            }
+        },
         RobotSource::Folder(model) => kinematic_model::load_model_between(&folder.join(model), base, tip),
     };
     let mut model = loaded.map_err(|problems| problems.0)?;
@@ -278,7 +289,7 @@ fn load_model(cell: &Cell, folder: &Path) -> Result<KinematicModel, Vec<Problem>
     if model.limits.len() != cell.joint_count() {
         problems.push(Problem::new(
             "subdevices",
-            &format!("drives for {} joints; the robot `{}` has {}", cell.joint_count(), model.name, model.limits.len()),
+            format!("drives for {} joints; the robot `{}` has {}", cell.joint_count(), model.name, model.limits.len()),
             "one drive a joint",
             "add the missing drives or choose another robot model",
         ));
@@ -292,9 +303,9 @@ fn load_model(cell: &Cell, folder: &Path) -> Result<KinematicModel, Vec<Problem>
             if wider {
                 let (bound, side) = if is_lower { (*current, "at least") } else { (*current, "at most") };
                 problems.push(Problem::new(
-                    &format!("joint_limits (joint {}).{key}", narrowing.joint + 1),
-                    &format!("{wanted:.6} (SI units) is wider than the robot model allows"),
-                    &format!("{side} {bound:.6} (rad and seconds)"),
+                    format!("joint_limits (joint {}).{key}", narrowing.joint + 1),
+                    format!("{wanted:.6} (SI units) is wider than the robot model allows"),
+                    format!("{side} {bound:.6} (rad and seconds)"),
                     "a cell may only narrow the limits of the model",
                 ));
             } else {
@@ -342,9 +353,9 @@ const fn sdo_value(value: WrittenValue) -> SdoValue {
         WrittenValue::U8(value) => SdoValue::U8(value),
         WrittenValue::U16(value) => SdoValue::U16(value),
         WrittenValue::U32(value) => SdoValue::U32(value),
-        WrittenValue::I8(value) => SdoValue::I8(value),
-        WrittenValue::I16(value) => SdoValue::I16(value),
-        WrittenValue::I32(value) => SdoValue::I32(value),
+        WrittenValue::I8(value) => SdoValue::U8(value.cast_unsigned()),
+        WrittenValue::I16(value) => SdoValue::U16(value.cast_unsigned()),
+        WrittenValue::I32(value) => SdoValue::U32(value.cast_unsigned()),
     }
 }
 
