@@ -4,15 +4,15 @@
 use std::path::Path;
 
 use crate::boundary::phase_table::{Action, Actions};
-use crate::config::cell::{Cell, Drive, RobotSource, SdoValue as WrittenValue};
-use crate::config::kinematic_model::{self, EMBEDDED_MODELS, EmbeddedModel, KinematicModel};
+use crate::config::cell::{Cell, Drive, SdoValue as WrittenValue};
+use crate::config::load::{embedded_cell, load_cell};
 use crate::config::problem::Problem;
 use crate::devices::MAX_SUBDEVICES;
 use crate::drives::channels::{AnalogChannel, Channels, DigitalChannel};
 use crate::drives::process_image::DriveLayout;
 use crate::drives::scaling::{ArmScaling, DriveScaling};
 use crate::fieldbus::{BusDescription, ClockDescription, ExpectedDevice, SdoValue, SdoWrite};
-use crate::joints::{JointLimit, JointLimits, JointVector, MAX_JOINTS};
+use crate::joints::{JointVector, MAX_JOINTS};
 use crate::kinematics::inverse::InverseSettings;
 use crate::realtime::cycle::CycleSettings;
 use crate::realtime::run_loop::ProcessDataMap;
@@ -27,13 +27,11 @@ const FOLLOWING_LAG_S: f64 = 2.0 / DRIVE_GAIN_MIN;
 /// Softest position loop a drive is expected to have, 1/s.
 const DRIVE_GAIN_MIN: f64 = 40.0;
 
-/// A cell with its robot.
+/// A cell, ready to be put together.
 #[derive(Clone, Debug)]
 pub struct Assembly {
     /// The cell.
     pub cell: Cell,
-    /// Its robot, with the limits of the cell.
-    pub model: KinematicModel,
 }
 
 impl Assembly {
@@ -42,15 +40,11 @@ impl Assembly {
     /// # Errors
     /// Every mistake of all files.
     pub fn load(cell_file: Option<&Path>) -> Result<Self, Vec<Problem>> {
-        let (cell, folder) = match cell_file {
-            Some(path) => {
-                let folder = path.parent().unwrap_or_else(|| Path::new(".")).to_path_buf();
-                (crate::config::load::load_cell(path)?, folder)
-            }
-            None => (crate::config::load::embedded_cell()?, Path::new(".").to_path_buf()),
+        let cell = match cell_file {
+            Some(path) => load_cell(path)?,
+            None => embedded_cell()?,
         };
-        let model = load_model(&cell, &folder)?;
-        Ok(Self { cell, model })
+        Ok(Self { cell })
     }
 
     /// Settings of the cycle.
@@ -75,9 +69,9 @@ impl Assembly {
         }
         Ok(CycleSettings {
             cycle_time: self.cell.link.cycle_time,
-            chain: self.model.chain,
+            chain: self.cell.model.chain,
             inverse: InverseSettings::default(),
-            limits: self.model.limits,
+            limits: self.cell.joint_limits,
             scaling,
             drive_subdevices,
             brake_release_s: slowest(|drive| drive.brake_release_delay),
@@ -199,9 +193,11 @@ impl Assembly {
                             counter_bits: drive.counter_bits,
                             initial_position_counts: counts,
                             position_gain_1_s: simulation.drive.position_gain,
-                            speed_gain_1_s: 1.0 / simulation.drive.speed_time_constant,
+                            speed_gain_1_s: simulation.drive.speed_gain,
+                            motor_inertia_kg_m2: simulation.drive.motor_inertia,
+                            gear_inertia_kg_m2: simulation.drive.gear_inertia,
                             rated_torque_nm: drive.rated_torque,
-                            peak_torque_nm: 3.0 * drive.rated_torque,
+                            peak_torque_nm: simulation.drive.peak_torque_ratio * drive.rated_torque,
                             brake_open_delay: nanoseconds(0.8 * drive.brake_release_delay),
                             brake_close_delay: nanoseconds(0.8 * drive.brake_close_delay),
                             brake_torque_nm: 2.0 * drive.rated_torque,
@@ -258,72 +254,14 @@ impl Assembly {
                 current_full_scale_a: full_scale(welding.current, 500.0),
                 voltage_full_scale_v: full_scale(welding.voltage, 50.0),
                 ignition_delay: nanoseconds(source.ignition_delay),
-                current_time_constant_s: source.time_constant,
+                ignition_jitter: nanoseconds(source.ignition_jitter),
+                current_time_constant_s: source.current_time_constant,
+                open_circuit_voltage_v: source.open_circuit_voltage,
+                ripple: source.ripple_ratio,
                 ..PowerSourceParameters::default()
             }));
         }
         equipment
-    }
-}
-
-fn load_model(cell: &Cell, folder: &Path) -> Result<KinematicModel, Vec<Problem>> {
-    let robot = &cell.robot;
-    let (base, tip) = (robot.base_link.as_deref(), robot.tip_link.as_deref());
-    let loaded = match &robot.source {
-        RobotSource::BuiltIn(name) => match EmbeddedModel::by_name(name) {
-            Some(model) => model.load_between(base, tip),
-            None => {
-                let known: Vec<&str> = EMBEDDED_MODELS.iter().map(|model| model.name).collect();
-                return Err(vec![Problem::new(
-                    "robot.model",
-                    format!("there is no built-in model `{name}`"),
-                    known.join(", "),
-                    "choose a built-in model, or name a folder with robot.folder",
-                )]);
-            }
-        },
-        RobotSource::Folder(model) => kinematic_model::load_model_between(&folder.join(model), base, tip),
-    };
-    let mut model = loaded.map_err(|problems| problems.0)?;
-    let mut problems = Vec::new();
-    if model.limits.len() != cell.joint_count() {
-        problems.push(Problem::new(
-            "subdevices",
-            format!("drives for {} joints; the robot `{}` has {}", cell.joint_count(), model.name, model.limits.len()),
-            "one drive a joint",
-            "add the missing drives or choose another robot model",
-        ));
-    }
-    let mut limits: Vec<JointLimit> = model.limits.as_slice().to_vec();
-    for narrowing in &robot.narrowings {
-        let Some(limit) = limits.get_mut(narrowing.joint) else { continue };
-        let mut narrow = |key: &str, wanted: Option<f64>, current: &mut f64, is_lower: bool| {
-            let Some(wanted) = wanted else { return };
-            let wider = if is_lower { wanted < *current } else { wanted > *current };
-            if wider {
-                let (bound, side) = if is_lower { (*current, "at least") } else { (*current, "at most") };
-                problems.push(Problem::new(
-                    format!("joint_limits (joint {}).{key}", narrowing.joint + 1),
-                    format!("{wanted:.6} (SI units) is wider than the robot model allows"),
-                    format!("{side} {bound:.6} (rad and seconds)"),
-                    "a cell may only narrow the limits of the model",
-                ));
-            } else {
-                *current = wanted;
-            }
-        };
-        narrow("position_min_deg", narrowing.position_min, &mut limit.position_min, true);
-        narrow("position_max_deg", narrowing.position_max, &mut limit.position_max, false);
-        narrow("speed_max", narrowing.speed_max, &mut limit.speed_max, false);
-        narrow("acceleration_max", narrowing.acceleration_max, &mut limit.acceleration_max, false);
-        narrow("jerk_max", narrowing.jerk_max, &mut limit.jerk_max, false);
-    }
-    match JointLimits::from_slice(&limits) {
-        Some(narrowed) if problems.is_empty() => {
-            model.limits = narrowed;
-            Ok(model)
-        }
-        Some(_) | None => Err(problems),
     }
 }
 
