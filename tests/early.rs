@@ -40,14 +40,14 @@ fn early() {
     for p in plan.pieces_of_run(RunTag(1), ControlEpoch(0)) { d.pieces.push(p).map_err(|_| ()).unwrap(); }
     d.commands.push(StampedCommand { epoch: ControlEpoch(0), id: 2, command: Command::Start(RunTag(1)) }).unwrap();
     let t = std::time::Instant::now();
-    let mut n = 0;
+    let mut n = 0; let mut acc = 0u128;
     loop {
-        rl.one_cycle(0); n += 1;
+        let ti = std::time::Instant::now(); rl.one_cycle(0); acc += ti.elapsed().as_nanos(); n += 1;
         while let Some(e) = d.events.pop() { println!("{e:?}"); }
         while let Some(s) = d.samples.pop() { if n % 1500 == 0 { println!("{n} {:?} s {:.4} v {:.4} err {:.2e}", s.state, s.s, s.speed, (s.q_setpoint - s.q_actual).max_abs()); } }
         if n > 10 && rl.state() != MachineState::Executing { break; }
     }
-    println!("{n} cycles in {:?}", t.elapsed());
+    println!("{n} cycles in {:?}, one_cycle {} ns", t.elapsed(), acc / n as u128);
     let _ : Option<Pose> = None;
 }
 fn cell_limits(a: &Assembly) -> Limits {
