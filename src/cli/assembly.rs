@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use crate::api::daemon::CellFacts;
 use crate::boundary::phase_table::{Action, Actions};
 use crate::config::cell::{Cell, Drive, SdoValue as WrittenValue};
 use crate::config::load::{embedded_cell, load_cell};
@@ -20,6 +21,7 @@ use crate::realtime::supervision::SupervisionSettings;
 use crate::simulator::{
     Channel, DriveParameters, Equipment, PowerSourceParameters, Segment, SegmentDescription, SimulatedDevice,
 };
+use crate::telemetry::status::ChannelNames;
 use crate::units::Nanoseconds;
 
 /// Following lag that is tolerated, as a multiple of the lag expected of a drive with [`DRIVE_GAIN_MIN`].
@@ -45,6 +47,37 @@ impl Assembly {
             None => embedded_cell()?,
         };
         Ok(Self { cell })
+    }
+
+    /// What of the cell the interface shows.
+    #[must_use]
+    pub fn facts(&self) -> CellFacts {
+        let cell = &self.cell;
+        let number = |at: usize| u8::try_from(at).unwrap_or(u8::MAX);
+        let digital = |channels: &[crate::config::cell::DigitalChannel]| {
+            let named = channels.iter().enumerate();
+            named.filter_map(|(at, channel)| Some((channel.name.clone()?, number(at)))).collect()
+        };
+        let analog = |channels: &[crate::config::cell::AnalogChannel]| {
+            let named = channels.iter().enumerate();
+            named
+                .filter_map(|(at, channel)| Some((format!("{}_{}", channel.name.clone()?, channel.unit), number(at))))
+                .collect()
+        };
+        CellFacts {
+            cell: cell.name.clone(),
+            robot: cell.model.name.clone(),
+            joints: cell.joint_count(),
+            cycle: cell.link.cycle_time,
+            tools: cell.tools.iter().map(|tool| tool.name.clone()).collect(),
+            channels: ChannelNames {
+                digital_inputs: digital(&cell.io.digital_inputs),
+                digital_outputs: digital(&cell.io.digital_outputs),
+                analog_inputs: analog(&cell.io.analog_inputs),
+                analog_outputs: analog(&cell.io.analog_outputs),
+                arc_input: cell.welding.map(|welding| welding.arc_established),
+            },
+        }
     }
 
     /// Settings of the cycle.

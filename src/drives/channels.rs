@@ -40,7 +40,7 @@ impl AnalogChannel {
     }
 }
 
-/// All channels of a cell. Channel numbers are positions in these lists.
+/// All channels of a cell. Channel numbers are positions in these lists, which have no gaps.
 #[derive(Clone, Copy, Debug)]
 pub struct Channels {
     /// Digital inputs.

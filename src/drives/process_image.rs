@@ -1,7 +1,7 @@
 //! Process data of a SubDevice as drive feedback and drive command. Where each object lies is looked
 //! up once, from the PDO mapping that was written and read back at bring-up.
 
-use super::channels::{AnalogChannel, ChannelValues, Channels, DigitalChannel};
+use super::channels::{ChannelValues, Channels, DigitalChannel};
 use crate::devices::{Device, PdoMap, objects};
 
 /// What a drive reports.
@@ -129,29 +129,23 @@ impl Channels {
     #[must_use]
     pub fn decode<'a>(&self, inputs_of: impl Fn(usize) -> &'a [u8]) -> ChannelValues {
         let mut values = ChannelValues::default();
-        for (number, channel) in self.digital_inputs.iter().enumerate() {
-            if let Some(DigitalChannel { subdevice, bit }) = channel {
-                let byte = inputs_of(*subdevice).get(bit / 8).copied().unwrap_or(0);
-                values.digital |= u64::from(byte >> (bit % 8) & 1) << number;
-            }
+        for (number, DigitalChannel { subdevice, bit }) in present(&self.digital_inputs).enumerate() {
+            let byte = inputs_of(subdevice).get(bit / 8).copied().unwrap_or(0);
+            values.digital |= u64::from(byte >> (bit % 8) & 1) << number;
         }
-        for (value, channel) in values.analog.iter_mut().zip(&self.analog_inputs) {
-            if let Some(channel) = channel {
-                *value =
-                    channel.value(i16::from_le_bytes(bytes_at(inputs_of(channel.subdevice), channel.byte)));
-            }
+        for (value, channel) in values.analog.iter_mut().zip(present(&self.analog_inputs)) {
+            *value = channel.value(i16::from_le_bytes(bytes_at(inputs_of(channel.subdevice), channel.byte)));
         }
         values
     }
 
     /// Writes the output channels that lie in `subdevice` into its output data.
     pub fn encode(&self, values: &ChannelValues, subdevice: usize, outputs: &mut [u8]) {
-        for (number, channel) in self.digital_outputs.iter().enumerate() {
-            if let Some(DigitalChannel { subdevice: at, bit }) = channel
-                && *at == subdevice
-                && let Some(byte) = outputs.get_mut(bit / 8)
+        for (number, channel) in present(&self.digital_outputs).enumerate() {
+            if channel.subdevice == subdevice
+                && let Some(byte) = outputs.get_mut(channel.bit / 8)
             {
-                let mask = 1_u8 << (bit % 8);
+                let mask = 1_u8 << (channel.bit % 8);
                 if values.digital >> number & 1 == 1 {
                     *byte |= mask;
                 } else {
@@ -159,14 +153,17 @@ impl Channels {
                 }
             }
         }
-        for (value, channel) in values.analog.iter().zip(&self.analog_outputs) {
-            if let Some(channel @ AnalogChannel { subdevice: at, .. }) = channel
-                && *at == subdevice
-            {
+        for (value, channel) in values.analog.iter().zip(present(&self.analog_outputs)) {
+            if channel.subdevice == subdevice {
                 put(outputs, channel.byte, &channel.counts(*value).to_le_bytes());
             }
         }
     }
+}
+
+/// The channels of a list; nothing comes after the first gap.
+fn present<T: Copy>(channels: &[Option<T>]) -> impl Iterator<Item = T> + '_ {
+    channels.iter().map_while(|channel| *channel)
 }
 
 #[cfg(test)]
@@ -221,12 +218,14 @@ mod tests {
     #[test]
     fn channels_keep_to_their_bits() {
         let mut channels = Channels::NONE;
-        channels.digital_outputs[2] = Some(DigitalChannel { subdevice: 6, bit: 5 });
+        for (number, bit) in [0, 1, 5].into_iter().enumerate() {
+            channels.digital_outputs[number] = Some(DigitalChannel { subdevice: 6, bit });
+        }
         channels.digital_inputs[0] = Some(DigitalChannel { subdevice: 6, bit: 7 });
-        let mut outputs = [0b1000_0001];
+        let mut outputs = [0b1000_0001_u8];
         let values = ChannelValues { digital: 0b100, ..ChannelValues::default() };
         channels.encode(&values, 6, &mut outputs);
-        assert_eq!(outputs, [0b1010_0001]);
+        assert_eq!(outputs, [0b1010_0000]);
         channels.encode(&values, 5, &mut [0]);
         let read = channels.decode(|_| &[0b1000_0000]);
         assert_eq!(read.digital, 1);
