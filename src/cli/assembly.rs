@@ -67,7 +67,7 @@ impl Assembly {
         CellFacts {
             cell: cell.name.clone(),
             robot: cell.model.name.clone(),
-            joints: cell.joint_count(),
+            joints: (0..cell.joint_count()).filter_map(|joint| cell.model.chain.joint_kind(joint)).collect(),
             cycle: cell.link.cycle_time,
             tools: cell.tools.iter().map(|tool| tool.name.clone()).collect(),
             channels: ChannelNames {

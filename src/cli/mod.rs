@@ -1,5 +1,95 @@
-//! One file a subcommand; `run` assembles the daemon, the only place that knows all.
+//! One file a subcommand; `run` and `demo` assemble the daemon, the only place that knows all.
 
 pub mod assembly;
+pub mod check;
+pub mod engine;
 pub mod fault_script;
+pub mod job_planner;
+pub mod report_text;
+pub mod run;
+pub mod simulate;
 pub mod simulated_link;
+pub mod virtual_cell;
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::problem::Problem;
+
+pub use crate::api::daemon::NOTICE;
+
+/// Multi-joint robot motion controller daemon.
+#[derive(Debug, Parser)]
+#[command(name = "motiond", version, about, after_help = NOTICE)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Subcommands,
+}
+
+#[derive(Debug, Subcommand)]
+enum Subcommands {
+    /// Run the daemon until SIGTERM
+    Run(run::RunArguments),
+    /// Report every mistake of a cell file or of a job
+    Check(check::CheckArguments),
+    /// Run a job on the simulated cell, on virtual time
+    Simulate(simulate::SimulateArguments),
+}
+
+/// How a subcommand ended; the number is part of the interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: done.
+    Success = 0,
+    /// 1: a mistake in what the user gave.
+    Mistake = 1,
+    /// 3: the job did not run to its end.
+    NotCompleted = 3,
+    /// 4: the program could not do its work.
+    Failure = 4,
+}
+
+/// Carries out a subcommand.
+#[must_use]
+pub fn main(arguments: &Arguments) -> ExitCode {
+    let result = match &arguments.command {
+        Subcommands::Run(arguments) => run::run(arguments),
+        Subcommands::Check(arguments) => Ok(check::check(arguments)),
+        Subcommands::Simulate(arguments) => simulate::simulate(arguments),
+    };
+    let exit = result.unwrap_or_else(|error| {
+        print_error(&format!("motiond: {error:#}"));
+        Exit::Failure
+    });
+    ExitCode::from(exit as u8)
+}
+
+/// Prints a line on standard output. A closed pipe is not an error: nobody wants to read on.
+pub fn print(text: &str) {
+    let _closed = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Prints a line on standard error.
+pub fn print_error(text: &str) {
+    let _closed = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Several problems as one error.
+#[must_use]
+pub fn problems(problems: Vec<Problem>) -> anyhow::Error {
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    anyhow::anyhow!("{}", lines.join("\n"))
+}
+
+/// Reads a text file.
+///
+/// # Errors
+/// What the system says, with what to do.
+pub fn read_text(path: &Path) -> Result<String, Problem> {
+    std::fs::read_to_string(path).map_err(|error| {
+        Problem::new("", format!("{} cannot be read: {error}", path.display()), "a readable UTF-8 file", "check the path")
+    })
+}

@@ -1,0 +1,102 @@
+//! `motiond check`: every mistake of a cell file or a job at once, before anything moves.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::assembly::Assembly;
+use super::job_planner::CellPlanner;
+use super::{Exit, read_text};
+use crate::config::problem::Problem;
+use crate::jobs::planning_desk::JobPlanner as _;
+
+/// Arguments of `motiond check`.
+#[derive(Debug, Args)]
+pub struct CheckArguments {
+    /// Cell to check the job against; without a job: not used
+    #[arg(long)]
+    cell: Option<PathBuf>,
+    /// A cell file (`.toml`), or with --cell a job (`.json`)
+    file: PathBuf,
+    /// Print JSON instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+/// Checks a file and prints what was found.
+pub fn check(arguments: &CheckArguments) -> Exit {
+    let is_job = arguments.file.extension().is_some_and(|extension| extension == "json");
+    let outcome = if is_job {
+        check_job(arguments.cell.as_deref(), &arguments.file)
+    } else {
+        Assembly::load(Some(&arguments.file)).and_then(|assembly| {
+            assembly.process_data_map()?;
+            assembly.cycle_settings()?;
+            Ok(format!(
+                "{}: the cell `{}` is valid: {} SubDevices, {} joints, robot `{}`",
+                arguments.file.display(),
+                assembly.cell.name,
+                assembly.cell.subdevices.len(),
+                assembly.cell.joint_count(),
+                assembly.cell.model.name,
+            ))
+        })
+    };
+    match outcome {
+        Ok(text) if arguments.json => super::print(&serde_json::json!({"ok": true, "summary": text}).to_string()),
+        Ok(text) => super::print(&text),
+        Err(problems) => {
+            print_problems(&arguments.file, &problems, arguments.json);
+            return Exit::Mistake;
+        }
+    }
+    Exit::Success
+}
+
+fn check_job(cell: Option<&Path>, job: &Path) -> Result<String, Vec<Problem>> {
+    let assembly = Assembly::load(cell)?;
+    let text = read_text(job).map_err(|problem| vec![problem])?;
+    let q_start = assembly.cell.simulation.start_joints;
+    let planner = CellPlanner::new(assembly);
+    let facts = planner.read(&text)?;
+    let plan = planner.plan(&text, &q_start)?;
+    Ok(format!(
+        "{}: the job `{}` is valid: {} instructions, {:.1} s at 100 %\n{}",
+        job.display(),
+        facts.name,
+        facts.instructions,
+        plan.duration_s(),
+        super::job_planner::report_text(&plan.report),
+    ))
+}
+
+/// Prints problems, one block each.
+pub fn print_problems(file: &Path, problems: &[Problem], json: bool) {
+    if json {
+        let list: Vec<serde_json::Value> = problems
+            .iter()
+            .map(|problem| {
+                serde_json::json!({
+                    "where": problem.place,
+                    "message": problem.message,
+                    "allowed": problem.allowed,
+                    "remedy": problem.remedy,
+                })
+            })
+            .collect();
+        super::print(&serde_json::json!({"ok": false, "problems": list}).to_string());
+        return;
+    }
+    for problem in problems {
+        super::print_error(&format!(
+            "{}: {}\n  {}\n  allowed: {}\n  remedy: {}",
+            file.display(),
+            problem.place,
+            problem.message,
+            problem.allowed,
+            problem.remedy,
+        ));
+    }
+    let count = problems.len();
+    super::print_error(&format!("{count} {}", if count == 1 { "mistake" } else { "mistakes" }));
+}

@@ -1,0 +1,181 @@
+//! The planner of a cell: document → job → program → plan, with every mistake in the words of the
+//! document.
+
+use serde_json::{Value, json};
+
+use super::assembly::Assembly;
+use crate::boundary::phase_table::{PhaseEnd, PhaseTable, Stage};
+use crate::boundary::piece_queue::PieceKind;
+use crate::config::problem::Problem;
+use crate::jobs::expand::{expand, planning_limits};
+use crate::jobs::expand_problems::{plan_problem, start_problem};
+use crate::jobs::format::{Job, read_job};
+use crate::jobs::planning_desk::{JobFacts, JobPlanner, PlannedPiece, PlannedRun, ProcessNames};
+use crate::joints::JointVector;
+use crate::planning::{Plan, SegmentReport, plan};
+use crate::trajectory::path::ParameterUnit;
+use crate::trajectory::time_law;
+
+/// Checks and plans documents for one cell.
+#[derive(Debug)]
+pub struct CellPlanner {
+    assembly: Assembly,
+}
+
+impl CellPlanner {
+    /// A planner for the cell.
+    #[must_use]
+    pub const fn new(assembly: Assembly) -> Self {
+        Self { assembly }
+    }
+}
+
+impl JobPlanner for CellPlanner {
+    fn read(&self, document: &str) -> Result<JobFacts, Vec<Problem>> {
+        let job = read_job(document, &self.assembly.cell)?;
+        Ok(JobFacts { instructions: job.instructions.len(), name: job.name, tool: job.tool })
+    }
+
+    fn plan(&self, document: &str, q_start: &JointVector) -> Result<PlannedRun, Vec<Problem>> {
+        let job = read_job(document, &self.assembly.cell)?;
+        if let Some(problem) = start_problem(&job, q_start) {
+            return Err(vec![problem]);
+        }
+        let cell = &self.assembly.cell;
+        let planned = plan(&expand(&job), &cell.model.chain, &planning_limits(cell), q_start)
+            .map_err(|problems| problems.iter().map(plan_problem).collect::<Vec<_>>())?;
+        Ok(planned_run(&job, &planned))
+    }
+}
+
+fn planned_run(job: &Job, planned: &Plan) -> PlannedRun {
+    let last = planned.pieces.last().map_or(0, |piece| piece.instruction);
+    let mut pieces: Vec<PlannedPiece> = planned
+        .pieces
+        .iter()
+        .map(|piece| PlannedPiece {
+            instruction: piece.instruction,
+            kind: piece.kind,
+            duration_s: duration_s(&piece.kind),
+        })
+        .collect();
+    // What follows the path of a process takes its time at the `ProcessEnd`.
+    let mut table: Option<PhaseTable> = None;
+    for piece in &mut pieces {
+        match piece.kind {
+            PieceKind::ProcessStart(started) => table = Some(started),
+            PieceKind::ProcessEnd => {
+                piece.duration_s = table.take().map_or(0.0, |table| phases_s(&table, Stage::After));
+            }
+            PieceKind::Motion(_)
+            | PieceKind::Dwell(_)
+            | PieceKind::Output(_)
+            | PieceKind::WaitInput { .. }
+            | PieceKind::EndOfRun => {}
+        }
+    }
+    pieces.push(PlannedPiece { instruction: last, kind: PieceKind::EndOfRun, duration_s: 0.0 });
+    let processes = job
+        .seams()
+        .zip(1_u16..)
+        .map(|(seam, table)| ProcessNames {
+            table,
+            name: seam.name.clone(),
+            phases: (0_u8..).zip(seam.process.phase_names()).map(|(number, name)| (number, (*name).to_owned())).collect(),
+        })
+        .collect();
+    let duration: f64 = pieces.iter().map(|piece| piece.duration_s).sum();
+    let segments: Vec<Value> = planned.report.segments.iter().map(segment_json).collect();
+    let report = json!({
+        "job": job.name,
+        "tool": job.tool,
+        "work_object": job.work_object,
+        "duration_s": duration,
+        "motion_s": planned.report.duration_s,
+        "segments": segments,
+    });
+    PlannedRun { pieces, processes, report }
+}
+
+/// Time a piece takes at 100 %, s: of phases that wait for an input, the time for its confirmation.
+fn duration_s(kind: &PieceKind) -> f64 {
+    match kind {
+        PieceKind::Motion(segment) => time_law::duration(segment.path.length(), segment.ceiling).unwrap_or(0.0),
+        PieceKind::ProcessStart(table) => phases_s(table, Stage::Before),
+        PieceKind::Dwell(seconds) => *seconds,
+        PieceKind::ProcessEnd | PieceKind::Output(_) | PieceKind::WaitInput { .. } | PieceKind::EndOfRun => 0.0,
+    }
+}
+
+fn phases_s(table: &PhaseTable, stage: Stage) -> f64 {
+    let mut total = 0.0;
+    let mut position = 0;
+    while let Some(at) = table.next_in(stage, position) {
+        total += table.phase(at).map_or(0.0, |phase| match phase.end {
+            PhaseEnd::Elapsed(seconds) => f64::from(seconds),
+            PhaseEnd::Input { confirm_s, .. } => f64::from(confirm_s),
+            PhaseEnd::Path => 0.0,
+        });
+        position = at + 1;
+    }
+    total
+}
+
+fn segment_json(segment: &SegmentReport) -> Value {
+    let (length_key, scale) = match segment.unit {
+        ParameterUnit::ToolDistance => ("length_mm", 1000.0),
+        ParameterUnit::ToolRotation | ParameterUnit::JointDistance => ("length_deg", 1_f64.to_degrees()),
+    };
+    let degrees = |joints: &JointVector| joints.iter().map(f64::to_degrees).collect::<Vec<_>>();
+    let mut entry = json!({
+        "instruction": segment.instruction,
+        "kind": match segment.unit {
+            ParameterUnit::ToolDistance => "tool_path",
+            ParameterUnit::ToolRotation => "tool_rotation",
+            ParameterUnit::JointDistance => "joint_motion",
+        },
+        "duration_s": segment.duration_s,
+        "programmed_mm_s": segment.programmed_m_s.map(|speed| speed * 1000.0),
+        "achievable_mm_s": matches!(segment.unit, ParameterUnit::ToolDistance).then_some(segment.speed * 1000.0),
+        "joint_speed_pct": segment.joint_speed_ratio * 100.0,
+        "joint_acceleration_pct": segment.joint_acceleration_ratio * 100.0,
+        "joint_jerk_pct": segment.joint_jerk_ratio * 100.0,
+        "limited_by": segment.limited_by.to_string(),
+        "closest_singularity": segment.closest_singularity,
+        "joint_min_deg": degrees(&segment.joint_min),
+        "joint_max_deg": degrees(&segment.joint_max),
+    });
+    if let Some(object) = entry.as_object_mut() {
+        object.insert(length_key.to_owned(), json!(segment.length * scale));
+    }
+    entry
+}
+
+/// A pre-flight report as a table for people.
+#[must_use]
+pub fn report_text(report: &Value) -> String {
+    let mut text = format!(
+        "{:>4} {:<13} {:>9} {:>9} {:>10} {:>10}  {:>5}  {}",
+        "instr", "kind", "length", "time s", "prog mm/s", "will mm/s", "joint", "limited by"
+    );
+    for segment in report["segments"].as_array().into_iter().flatten() {
+        let number = |key: &str| segment[key].as_f64();
+        let length = number("length_mm")
+            .map(|length| format!("{length:.1} mm"))
+            .or_else(|| number("length_deg").map(|length| format!("{length:.1}°")))
+            .unwrap_or_default();
+        let speed = |key: &str| number(key).map_or_else(|| "-".to_owned(), |speed| format!("{speed:.2}"));
+        text.push_str(&format!(
+            "\n{:>5} {:<13} {:>9} {:>9.3} {:>10} {:>10} {:>5.0}%  {}",
+            segment["instruction"],
+            segment["kind"].as_str().unwrap_or_default(),
+            length,
+            number("duration_s").unwrap_or(0.0),
+            speed("programmed_mm_s"),
+            speed("achievable_mm_s"),
+            number("joint_speed_pct").unwrap_or(0.0),
+            segment["limited_by"].as_str().unwrap_or_default(),
+        ));
+    }
+    text
+}

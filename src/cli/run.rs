@@ -1,0 +1,93 @@
+//! `motiond run`: the daemon, until it is told to end.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::assembly::Assembly;
+use super::check::print_problems;
+use super::engine::{Engine, EngineOptions};
+use super::{Exit, print};
+
+/// Arguments of `motiond run`.
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// The cell file
+    cell: PathBuf,
+    /// Where jobs are kept [default: $STATE_DIRECTORY, else ./motiond-state]
+    #[arg(long)]
+    state_dir: Option<PathBuf>,
+    /// Path of the Unix socket [default: that of the cell file, else motiond.sock in the state directory]
+    #[arg(long)]
+    socket: Option<PathBuf>,
+}
+
+/// Runs the daemon until SIGTERM or SIGINT: arm stopped on its path, drives off, then 0.
+///
+/// # Errors
+/// The daemon could not be started, or did not end in order.
+pub fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
+    let assembly = match Assembly::load(Some(&arguments.cell)) {
+        Ok(assembly) => assembly,
+        Err(problems) => {
+            print_problems(&arguments.cell, &problems, false);
+            return Ok(Exit::Mistake);
+        }
+    };
+    let state_dir = state_dir(arguments.state_dir.as_deref());
+    let socket = socket_path(&assembly, arguments.socket.as_deref(), &state_dir);
+    std::fs::create_dir_all(&state_dir)?;
+    // Signals are taken from the first moment on, so that none is missed while the bus comes up.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut ended = {
+        let _inside = runtime.enter();
+        (
+            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?,
+            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?,
+        )
+    };
+    let options = EngineOptions { state_dir, socket: socket.clone(), seed: 1, ..EngineOptions::default() };
+    let engine = Engine::start(&assembly, options)?;
+    print(super::NOTICE);
+    print(&format!("cell `{}` is up: {} SubDevices in OP after {:.2} s", assembly.cell.name, assembly.cell.subdevices.len(), engine.started.bring_up.as_secs_f64()));
+    print(engine.started.rights.trim_end());
+    print(&format!("listening on {}", socket.display()));
+    if let Some(address) = engine.started.tcp {
+        print(&format!("listening on {address} (loopback only)"));
+    }
+    let by_itself = runtime.block_on(async {
+        let mut look = tokio::time::interval(std::time::Duration::from_millis(100));
+        loop {
+            tokio::select! {
+                _ = ended.0.recv() => return false,
+                _ = ended.1.recv() => return false,
+                _ = look.tick() => if !engine.is_running() { return true; },
+            }
+        }
+    });
+    if !by_itself {
+        print("ending: the arm stops on its path, the drives are switched off");
+    }
+    engine.stop(None)?;
+    if by_itself {
+        anyhow::bail!("a thread of the daemon ended by itself");
+    }
+    print("ended in order");
+    Ok(Exit::Success)
+}
+
+fn state_dir(wanted: Option<&Path>) -> PathBuf {
+    wanted.map_or_else(
+        || std::env::var_os("STATE_DIRECTORY").map_or_else(|| PathBuf::from("motiond-state"), PathBuf::from),
+        Path::to_path_buf,
+    )
+}
+
+/// The Unix socket of a daemon.
+#[must_use]
+pub fn socket_path(assembly: &Assembly, wanted: Option<&Path>, state_dir: &Path) -> PathBuf {
+    wanted
+        .map(Path::to_path_buf)
+        .or_else(|| assembly.cell.sockets.unix_path.clone())
+        .unwrap_or_else(|| state_dir.join("motiond.sock"))
+}

@@ -1,0 +1,116 @@
+//! The whole program on virtual time and one thread: simulated segment, bus, cycle, daemon. The same
+//! inputs give the same bytes; `simulate` and the tests drive it.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use super::assembly::Assembly;
+use super::fault_script::FaultScript;
+use super::job_planner::CellPlanner;
+use super::simulated_link::{Pace, SimulatedLink};
+use crate::api::broker::Broker;
+use crate::api::daemon::Daemon;
+use crate::api::session::Limits;
+use crate::boundary::boundary;
+use crate::fieldbus::{FramePump, PumpSettings, bring_up};
+use crate::jobs::files::Files;
+use crate::jobs::planning_desk::InlineDesk;
+use crate::jobs::store::JobStore;
+use crate::machine::MachineState;
+use crate::realtime::cycle::Cycle;
+use crate::realtime::run_loop::RunLoop;
+use crate::simulator::Segment;
+use crate::units::{Cycles, Nanoseconds};
+
+/// A cell with everything in it, cycle by cycle.
+#[derive(Debug)]
+pub struct VirtualCell {
+    run_loop: RunLoop<SimulatedLink>,
+    broker: Broker,
+    script: FaultScript,
+    cycle_time: Nanoseconds,
+    cycles: u64,
+}
+
+impl VirtualCell {
+    /// Brings the simulated cell up to OP; drives off, nobody in control.
+    ///
+    /// # Errors
+    /// What the configuration, the segment or the bring-up refuses, in words.
+    pub fn start(assembly: &Assembly, files: Box<dyn Files>, script: FaultScript, seed: u64) -> anyhow::Result<Self> {
+        let settings = assembly.cycle_settings().map_err(super::problems)?;
+        let map = assembly.process_data_map().map_err(super::problems)?;
+        let link = SimulatedLink::new(assembly.simulated_segment(seed)?, Pace::Virtual);
+        let pump = FramePump::new(link, PumpSettings::SIMULATED);
+        let bus = bring_up(pump, &assembly.bus_description())
+            .map_err(|failure| anyhow::anyhow!("bringing up the simulated segment: {}", failure.error))?;
+        let (realtime_end, daemon_end) = boundary();
+        let store = JobStore::open(files).context("opening the job store")?;
+        let planner = Arc::new(CellPlanner::new(assembly.clone()));
+        let daemon = Daemon::new(assembly.facts(), daemon_end, store, Box::new(InlineDesk::new(planner)));
+        Ok(Self {
+            cycle_time: settings.cycle_time,
+            run_loop: RunLoop::new(bus, Cycle::new(settings, realtime_end), map),
+            broker: Broker::new(daemon, Limits::default()),
+            script,
+            cycles: 0,
+        })
+    }
+
+    /// Virtual time since the first cycle.
+    #[must_use]
+    pub const fn now(&self) -> Nanoseconds {
+        Nanoseconds(self.cycles.saturating_mul(self.cycle_time.0))
+    }
+
+    /// Time between two cycles.
+    #[must_use]
+    pub const fn cycle_time(&self) -> Nanoseconds {
+        self.cycle_time
+    }
+
+    /// Cycles sent so far.
+    #[must_use]
+    pub const fn cycles(&self) -> Cycles {
+        Cycles(self.cycles)
+    }
+
+    /// State of the machine.
+    #[must_use]
+    pub const fn state(&self) -> MachineState {
+        self.run_loop.state()
+    }
+
+    /// Sessions and daemon.
+    pub const fn broker_mut(&mut self) -> &mut Broker {
+        &mut self.broker
+    }
+
+    /// The daemon's core.
+    pub const fn daemon_mut(&mut self) -> &mut Daemon {
+        self.broker.daemon_mut()
+    }
+
+    /// The simulated segment, to look at and to inject into.
+    pub fn segment_mut(&mut self) -> &mut Segment {
+        self.run_loop.bus_mut().link_mut().segment_mut()
+    }
+
+    /// One cycle of everything: what the script has for it, the real-time side, the daemon side.
+    ///
+    /// # Errors
+    /// The script names something that is not in the cell.
+    pub fn step(&mut self) -> anyhow::Result<()> {
+        self.cycles += 1;
+        let due = self.script.due(self.cycles, self.now().as_seconds(), self.state());
+        for injection in due {
+            self.segment_mut()
+                .inject(injection)
+                .with_context(|| format!("fault script, cycle {}: {injection:?}", self.cycles))?;
+        }
+        self.run_loop.one_cycle(0);
+        self.broker.poll(self.now());
+        Ok(())
+    }
+}
