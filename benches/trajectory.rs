@@ -75,11 +75,11 @@ fn path_clock(criterion: &mut Criterion) {
         });
     });
     group.bench_function("retarget, lowered too late", |bencher| {
-        let mut moving = clock(0.02);
-        moving.step(0.13);
+        let mut moving = clock(0.0165);
+        moving.step(0.07);
         bencher.iter(|| {
             let mut clock = moving;
-            clock.set_target(black_box(run(0.45)));
+            clock.set_target(black_box(run(0.36)));
             black_box(clock)
         });
     });
