@@ -82,7 +82,7 @@ fn is_usable(profile: &Profile, from: State, target: f64, ceiling: &Ceiling) -> 
 /// Stopping at once must fit into the distance (but for rounding), running up to `speed_max` and
 /// stopping must not.
 /// # Real-time
-/// No allocation; [`HALVINGS`] steps of about 20 ns.
+/// No allocation; [`HALVINGS`] steps of about 0.1 µs.
 pub(super) fn bisected(from: State, target: f64, speed_max: f64, ceiling: &Ceiling) -> Profile {
     let ends_before = |speed: f64| through(from, speed, ceiling).end().s <= target;
     let (mut low, mut high) = (0.0, speed_max);
