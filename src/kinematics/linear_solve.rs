@@ -73,10 +73,10 @@ impl Ldlt {
 /// Lower triangle of J Jᵀ over the first `joints` columns, `damping` added on the diagonal.
 pub(super) fn gram_of_rows(jacobian: &Jacobian, joints: usize, damping: f64) -> Matrix6 {
     let mut gram = [[0.0; 6]; 6];
-    for joint in 0..joints {
+    for column_of_joint in jacobian.data.0.iter().take(joints) {
         for row in 0..6 {
             for column in 0..=row {
-                gram[row][column] += jacobian[(row, joint)] * jacobian[(column, joint)];
+                gram[row][column] += column_of_joint[row] * column_of_joint[column];
             }
         }
     }

@@ -286,11 +286,15 @@ impl Chain {
     /// Calls `visit` with the inner frame of each joint after its motion, base to tip.
     #[inline]
     fn walk(&self, q: &JointVector, mut visit: impl FnMut(usize, &Frame)) {
+        let mut values = [0.0; MAX_JOINTS];
+        for (value, given) in values.iter_mut().zip(q.as_slice()) {
+            *value = *given;
+        }
         // Sines first: they do not depend on each other, the products below do.
         let mut turns = [(0.0, 1.0); MAX_JOINTS];
-        for (index, turn) in turns.iter_mut().enumerate().take(self.count) {
-            if self.kinds[index] != JointKind::Prismatic {
-                *turn = q.get(index).sin_cos();
+        for ((turn, kind), value) in turns.iter_mut().zip(&self.kinds).zip(&values).take(self.count) {
+            if *kind != JointKind::Prismatic {
+                *turn = value.sin_cos();
             }
         }
         let first = &self.steps[0];
@@ -300,7 +304,7 @@ impl Chain {
                 frame.then(&self.steps[index]);
             }
             if self.kinds[index] == JointKind::Prismatic {
-                frame.translation += frame.rotation.column(2) * q.get(index);
+                frame.translation += frame.rotation.column(2) * values[index];
             } else {
                 let (x, y) = (frame.rotation.column(0).into_owned(), frame.rotation.column(1).into_owned());
                 frame.rotation.set_column(0, &(x * *cosine + y * *sine));

@@ -355,16 +355,18 @@ fn bounded_step(jacobian: &Jacobian, joints: usize, y: &Vector6, step_max: f64) 
     if largest > step_max { step * (step_max / largest) } else { step }
 }
 
+/// Jᵀ y.
 fn row_space_step(jacobian: &Jacobian, joints: usize, y: &Vector6) -> JointVector {
-    JointVector::from_fn(joints, |joint| {
-        let column = jacobian.column(joint);
-        column[0] * y[0]
+    let mut step = JointVector::zeros(joints);
+    for (entry, column) in step.as_mut_slice().iter_mut().zip(&jacobian.data.0) {
+        *entry = column[0] * y[0]
             + column[1] * y[1]
             + column[2] * y[2]
             + column[3] * y[3]
             + column[4] * y[4]
-            + column[5] * y[5]
-    })
+            + column[5] * y[5];
+    }
+    step
 }
 
 fn transposed_times(jacobian: &Jacobian, joints: usize, y: &Vector6) -> Vector6 {
