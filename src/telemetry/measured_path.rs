@@ -19,6 +19,8 @@ use crate::trajectory::path::{ParameterUnit, Path, PathDerivatives, PathPoint};
 const ITERATIONS_MAX: usize = 12;
 /// A step along the path smaller than this (m or rad) ends the search.
 const STEP_MIN: f64 = 1e-10;
+/// Time from an end of a segment, at its ceiling of speed, within which its neighbour is looked at too, s.
+const NEIGHBOUR_S: f64 = 0.1;
 /// Step of the numeric derivative of a joint motion's tool path, rad or m.
 const DERIVATIVE_STEP: f64 = 1e-6;
 /// Setpoints remembered to find the lag: a quarter of a second at 1 kHz.
@@ -183,15 +185,15 @@ impl MeasuredPath {
         let tool = tool_of(&self.chain, &sample.q_actual, &segment);
         let nearest = nearest_on(&segment, &self.chain, &tool, self.last_s);
         self.last_s = nearest.s;
-        // At its ends the measured point may still, or already, be on a neighbour.
-        let neighbour = if nearest.s <= 0.0 {
-            self.before(sample.piece)
-                .map(|before| nearest_on(before, &self.chain, &tool, before.path.length()).distance_m)
-        } else if nearest.s >= segment.path.length() {
-            self.after(sample.piece).map(|after| nearest_on(after, &self.chain, &tool, 0.0).distance_m)
-        } else {
-            None
-        };
+        // Near its ends the measured point may still, or already, be on a neighbour.
+        let reach = NEIGHBOUR_S * segment.ceiling.speed;
+        let before = if nearest.s <= reach { self.before(sample.piece) } else { None };
+        let after = if nearest.s >= segment.path.length() - reach { self.after(sample.piece) } else { None };
+        let neighbour = [before.map(|other| (other, other.path.length())), after.map(|other| (other, 0.0))]
+            .into_iter()
+            .flatten()
+            .map(|(other, s_guess)| nearest_on(other, &self.chain, &tool, s_guess).distance_m)
+            .reduce(f64::min);
         let on_neighbour = neighbour.is_some_and(|distance_m| distance_m < nearest.distance_m);
         Some(Measured {
             tool: tool.into(),
