@@ -171,7 +171,8 @@ fn ideal(joints: usize) -> (Ideal, Shuttle) {
         },
         safe_outputs: Actions::default(),
     };
-    let drives = [DriveFeedback { statusword: 0x1250, mode_display: MODE_CSP, ..DriveFeedback::default() }; MAX_JOINTS];
+    let drives = [DriveFeedback { statusword: 0x1250, mode_display: MODE_CSP, ..DriveFeedback::default() };
+        MAX_JOINTS];
     let inputs = CycleInputs {
         exchange: ExchangeResult {
             received: true,
@@ -187,7 +188,8 @@ fn ideal(joints: usize) -> (Ideal, Shuttle) {
         late_cycles: 0,
         heap_allocations: 0,
     };
-    let mut machine = Ideal { cycle: Cycle::new(settings, realtime_end), inputs, outputs: CycleOutputs::default() };
+    let mut machine =
+        Ideal { cycle: Cycle::new(settings, realtime_end), inputs, outputs: CycleOutputs::default() };
     let mut shuttle = Shuttle::new(daemon, &chain, q);
     shuttle.command(Command::Enable);
     for _ in 0..100 {
@@ -215,7 +217,11 @@ fn step_alone(criterion: &mut Criterion) {
                 shuttle.serve();
             });
         });
-        assert_eq!(machine.cycle.state(), MachineState::Executing, "the arm must have been moving all the time");
+        assert_eq!(
+            machine.cycle.state(),
+            MachineState::Executing,
+            "the arm must have been moving all the time"
+        );
     }
 }
 
@@ -226,7 +232,9 @@ fn whole_cycle(criterion: &mut Criterion) {
     standing.cell.simulation.start_joints = q;
     let segment = standing.simulated_segment(1).expect("the built-in segment is valid");
     let pump = FramePump::new(SimulatedLink::new(segment, Pace::Virtual), PumpSettings::SIMULATED);
-    let Ok(bus) = bring_up(pump, &standing.bus_description()) else { panic!("the simulated segment comes up") };
+    let Ok(bus) = bring_up(pump, &standing.bus_description()) else {
+        panic!("the simulated segment comes up")
+    };
     let (realtime_end, mut daemon) = boundary();
     let settings = standing.cycle_settings().expect("the built-in cell is valid");
     let map = standing.process_data_map().expect("the built-in cell is valid");
@@ -243,12 +251,15 @@ fn whole_cycle(criterion: &mut Criterion) {
     let mut shuttle = Shuttle::new(daemon, &standing.cell.model.chain, q_start);
     shuttle.command(Command::Start(RunTag(1)));
     shuttle.push(q_start);
-    criterion.bench_function("whole cycle: ethercrab, six simulated drives and terminals, 6 joints", |bencher| {
-        bencher.iter(|| {
-            run_loop.one_cycle(0);
-            shuttle.serve();
-        });
-    });
+    criterion.bench_function(
+        "whole cycle: ethercrab, six simulated drives and terminals, 6 joints",
+        |bencher| {
+            bencher.iter(|| {
+                run_loop.one_cycle(0);
+                shuttle.serve();
+            });
+        },
+    );
     assert_eq!(run_loop.state(), MachineState::Executing, "the arm must have been moving all the time");
 }
 

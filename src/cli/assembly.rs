@@ -61,7 +61,9 @@ impl Assembly {
         let analog = |channels: &[crate::config::cell::AnalogChannel]| {
             let named = channels.iter().enumerate();
             named
-                .filter_map(|(at, channel)| Some((format!("{}_{}", channel.name.clone()?, channel.unit), number(at))))
+                .filter_map(|(at, channel)| {
+                    Some((format!("{}_{}", channel.name.clone()?, channel.unit), number(at)))
+                })
                 .collect()
         };
         CellFacts {
@@ -95,7 +97,8 @@ impl Assembly {
                 "add the missing drives",
             )]
         })?;
-        let slowest = |delay: fn(&Drive) -> f64| drives.iter().map(|(_, drive)| delay(drive)).fold(0.0, f64::max);
+        let slowest =
+            |delay: fn(&Drive) -> f64| drives.iter().map(|(_, drive)| delay(drive)).fold(0.0, f64::max);
         let mut drive_subdevices = [MAX_SUBDEVICES; MAX_JOINTS];
         for (slot, (position, _)) in drive_subdevices.iter_mut().zip(&drives) {
             *slot = *position;
@@ -103,7 +106,12 @@ impl Assembly {
         Ok(CycleSettings {
             cycle_time: self.cell.link.cycle_time,
             chain: self.cell.model.chain,
-            inverse: InverseSettings::default(),
+            // Tighter than the default: its 1 nm steps would show in the jerk taken by differences.
+            inverse: InverseSettings {
+                position_tolerance_m: 1e-12,
+                orientation_tolerance_rad: 1e-12,
+                ..InverseSettings::default()
+            },
             limits: self.cell.joint_limits,
             scaling,
             drive_subdevices,
@@ -128,7 +136,10 @@ impl Assembly {
         #[expect(clippy::cast_possible_truncation, reason = "channel values need no more than 24 bits")]
         let actions: Vec<Action> = digital
             .map(|(at, channel)| Action::Digital { channel: number(at), on: channel.safe })
-            .chain(analog.map(|(at, channel)| Action::Analog { channel: number(at), value: channel.safe as f32 }))
+            .chain(
+                analog
+                    .map(|(at, channel)| Action::Analog { channel: number(at), value: channel.safe as f32 }),
+            )
             .collect();
         Actions::new(&actions).ok_or_else(Vec::new)
     }
@@ -265,7 +276,9 @@ impl Assembly {
             io.analog_inputs.get(usize::from(number)).and_then(|at| channel(at.subdevice, at.bit_offset / 16))
         };
         let analog_output = |number: u8| {
-            io.analog_outputs.get(usize::from(number)).and_then(|at| channel(at.subdevice, at.bit_offset / 16))
+            io.analog_outputs
+                .get(usize::from(number))
+                .and_then(|at| channel(at.subdevice, at.bit_offset / 16))
         };
         let mut equipment = Vec::new();
         if let Some(input) = self.cell.stop_input.and_then(digital_input) {
@@ -330,7 +343,11 @@ const fn sdo_value(value: WrittenValue) -> SdoValue {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "delays are checked to be 0 to 10 s")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "delays are checked to be 0 to 10 s"
+)]
 fn nanoseconds(seconds: f64) -> Nanoseconds {
     Nanoseconds((seconds * 1e9) as u64)
 }

@@ -186,7 +186,11 @@ impl Engine {
     }
 }
 
-fn open_link(assembly: &Assembly, seed: u64, late: &Arc<AtomicU64>) -> anyhow::Result<Box<dyn FrameLink + Send>> {
+fn open_link(
+    assembly: &Assembly,
+    seed: u64,
+    late: &Arc<AtomicU64>,
+) -> anyhow::Result<Box<dyn FrameLink + Send>> {
     Ok(match &assembly.cell.link.kind {
         LinkKind::Simulated => {
             let late_after = Nanoseconds(assembly.cell.link.cycle_time.0 * LATE_PERCENT / 100);

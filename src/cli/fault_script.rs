@@ -81,7 +81,8 @@ impl FaultScript {
                 entered.iter().any(|(seen, since)| *seen == state && cycle >= since + cycles)
             }
         };
-        let (due, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(|event| is_due(event.when));
+        let (due, waiting) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|event| is_due(event.when));
         self.waiting = waiting;
         let due: Vec<ScriptEvent> = due;
         due.into_iter().map(|event| event.injection).collect()
@@ -133,9 +134,11 @@ fn injection(words: &[&str]) -> Result<Injection, Mistake> {
             count: read(count, ACTIONS)?,
             delay: Nanoseconds(read::<u64>(micros, ACTIONS)?.saturating_mul(1000)),
         },
-        ["flip", "byte", offset, "for", count] => {
-            Injection::CorruptFrames { count: read(count, ACTIONS)?, offset: read(offset, ACTIONS)?, mask: 0xFF }
-        }
+        ["flip", "byte", offset, "for", count] => Injection::CorruptFrames {
+            count: read(count, ACTIONS)?,
+            offset: read(offset, ACTIONS)?,
+            mask: 0xFF,
+        },
         ["wkc", offset, "for", count] => {
             Injection::WorkingCounterOffset { count: read(count, ACTIONS)?, offset: read(offset, ACTIONS)? }
         }
@@ -166,12 +169,16 @@ fn injection(words: &[&str]) -> Result<Injection, Mistake> {
         ["drive", position, "fault", code, "lasts"] => {
             Injection::DriveFault { device: place(position)?, code: code_of(code)?, lasts: true }
         }
-        ["drive", position, "well"] => Injection::DriveFault { device: place(position)?, code: 0, lasts: false },
+        ["drive", position, "well"] => {
+            Injection::DriveFault { device: place(position)?, code: 0, lasts: false }
+        }
         ["sto", level @ ("on" | "off")] => Injection::SafeTorqueOff { device: None, active: *level == "on" },
         ["sto", level @ ("on" | "off"), position] => {
             Injection::SafeTorqueOff { device: Some(place(position)?), active: *level == "on" }
         }
-        ["voltage", level @ ("lost" | "back")] => Injection::VoltageLoss { device: None, lost: *level == "lost" },
+        ["voltage", level @ ("lost" | "back")] => {
+            Injection::VoltageLoss { device: None, lost: *level == "lost" }
+        }
         ["voltage", level @ ("lost" | "back"), position] => {
             Injection::VoltageLoss { device: Some(place(position)?), lost: *level == "lost" }
         }
@@ -244,8 +251,10 @@ mod tests {
 
     #[test]
     fn every_line_that_is_not_understood_is_named() {
-        let problems = FaultScript::parse("drop 4\nat cycle x: drop 4\nat cycle 3: explode\n\nat cycle 3: detach 0\nat -1 s: drop 1")
-            .unwrap_err();
+        let problems = FaultScript::parse(
+            "drop 4\nat cycle x: drop 4\nat cycle 3: explode\n\nat cycle 3: detach 0\nat -1 s: drop 1",
+        )
+        .unwrap_err();
         let places: Vec<&str> = problems.iter().map(|problem| problem.place.as_str()).collect();
         assert_eq!(places, ["line 1", "line 2", "line 3", "line 5", "line 6"]);
     }

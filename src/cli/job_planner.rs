@@ -81,7 +81,10 @@ fn planned_run(job: &Job, planned: &Plan) -> PlannedRun {
         .map(|(seam, table)| ProcessNames {
             table,
             name: seam.name.clone(),
-            phases: (0_u8..).zip(seam.process.phase_names()).map(|(number, name)| (number, (*name).to_owned())).collect(),
+            phases: (0_u8..)
+                .zip(seam.process.phase_names())
+                .map(|(number, name)| (number, (*name).to_owned()))
+                .collect(),
         })
         .collect();
     let duration: f64 = pieces.iter().map(|piece| piece.duration_s).sum();
@@ -100,10 +103,14 @@ fn planned_run(job: &Job, planned: &Plan) -> PlannedRun {
 /// Time a piece takes at 100 %, s: of phases that wait for an input, the time for its confirmation.
 fn duration_s(kind: &PieceKind) -> f64 {
     match kind {
-        PieceKind::Motion(segment) => time_law::duration(segment.path.length(), segment.ceiling).unwrap_or(0.0),
+        PieceKind::Motion(segment) => {
+            time_law::duration(segment.path.length(), segment.ceiling).unwrap_or(0.0)
+        }
         PieceKind::ProcessStart(table) => phases_s(table, Stage::Before),
         PieceKind::Dwell(seconds) => *seconds,
-        PieceKind::ProcessEnd | PieceKind::Output(_) | PieceKind::WaitInput { .. } | PieceKind::EndOfRun => 0.0,
+        PieceKind::ProcessEnd | PieceKind::Output(_) | PieceKind::WaitInput { .. } | PieceKind::EndOfRun => {
+            0.0
+        }
     }
 }
 

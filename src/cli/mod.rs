@@ -90,6 +90,11 @@ pub fn problems(problems: Vec<Problem>) -> anyhow::Error {
 /// What the system says, with what to do.
 pub fn read_text(path: &Path) -> Result<String, Problem> {
     std::fs::read_to_string(path).map_err(|error| {
-        Problem::new("", format!("{} cannot be read: {error}", path.display()), "a readable UTF-8 file", "check the path")
+        Problem::new(
+            "",
+            format!("{} cannot be read: {error}", path.display()),
+            "a readable UTF-8 file",
+            "check the path",
+        )
     })
 }

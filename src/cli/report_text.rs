@@ -25,9 +25,18 @@ pub fn report_text(report: &Report) -> String {
         line("  time shift of the servos", format!("mean {:.2} ms, max {:.2} ms", lag.mean, lag.max));
     }
     if let Some(speed) = &report.tcp_speed_mm_s {
-        line("TCP speed on the seams", format!("min {:.3}, mean {:.3}, max {:.3} mm/s", speed.min, speed.mean, speed.max));
+        line(
+            "TCP speed on the seams",
+            format!("min {:.3}, mean {:.3}, max {:.3} mm/s", speed.min, speed.mean, speed.max),
+        );
     }
-    line("cycles", format!("{} run, {} frames lost, {} late, {} working-counter errors", report.cycles, report.lost_frames, report.late_cycles, report.wkc_errors));
+    line(
+        "cycles",
+        format!(
+            "{} run, {} frames lost, {} late, {} working-counter errors",
+            report.cycles, report.lost_frames, report.late_cycles, report.wkc_errors
+        ),
+    );
     line("heap allocations in cycles", report.heap_allocations_in_cycle.to_string());
     if report.dropped_samples > 0 {
         line("samples not seen", report.dropped_samples.to_string());

@@ -49,7 +49,12 @@ pub fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
     let options = EngineOptions { state_dir, socket: socket.clone(), seed: 1, ..EngineOptions::default() };
     let engine = Engine::start(&assembly, options)?;
     print(super::NOTICE);
-    print(&format!("cell `{}` is up: {} SubDevices in OP after {:.2} s", assembly.cell.name, assembly.cell.subdevices.len(), engine.started.bring_up.as_secs_f64()));
+    print(&format!(
+        "cell `{}` is up: {} SubDevices in OP after {:.2} s",
+        assembly.cell.name,
+        assembly.cell.subdevices.len(),
+        engine.started.bring_up.as_secs_f64()
+    ));
     print(engine.started.rights.trim_end());
     print(&format!("listening on {}", socket.display()));
     if let Some(address) = engine.started.tcp {

@@ -20,7 +20,9 @@ use crate::api::answer::Answer;
 use crate::api::daemon::{Caller, Handled};
 use crate::api::error::ApiError;
 use crate::api::lease::SessionId;
-use crate::api::request::{ControlAcquire, JobPut, JobStart, OnLoss, Request, Role, UnderLease, WithoutLease};
+use crate::api::request::{
+    ControlAcquire, JobPut, JobStart, OnLoss, Request, Role, UnderLease, WithoutLease,
+};
 use crate::jobs::files::MemoryFiles;
 use crate::jobs::planning_desk::JobPlanner as _;
 use crate::jobs::runner::RunState;
@@ -76,10 +78,13 @@ pub fn simulate(arguments: &SimulateArguments) -> anyhow::Result<Exit> {
     };
     let script = match &arguments.fault {
         None => FaultScript::default(),
-        Some(path) => match read_text(path).map_err(|problem| vec![problem]).and_then(|text| FaultScript::parse(&text)) {
-            Ok(script) => script,
-            Err(problems) => return Ok(mistakes(Some(path), &problems, arguments.json)),
-        },
+        Some(path) => {
+            match read_text(path).map_err(|problem| vec![problem]).and_then(|text| FaultScript::parse(&text))
+            {
+                Ok(script) => script,
+                Err(problems) => return Ok(mistakes(Some(path), &problems, arguments.json)),
+            }
+        }
     };
     // Whatever is wrong with the job is said before anything starts.
     let planner = CellPlanner::new(assembly.clone());
@@ -89,8 +94,11 @@ pub fn simulate(arguments: &SimulateArguments) -> anyhow::Result<Exit> {
     let begun = Instant::now();
     let mut cell = VirtualCell::start(&assembly, Box::new(MemoryFiles::default()), script, arguments.seed)?;
     let facts = assembly.facts();
-    let report =
-        Arc::new(Mutex::new(RunReport::new(assembly.cell.model.chain, facts.channels.clone(), facts.cycle.as_seconds())));
+    let report = Arc::new(Mutex::new(RunReport::new(
+        assembly.cell.model.chain,
+        facts.channels.clone(),
+        facts.cycle.as_seconds(),
+    )));
     cell.daemon_mut().add_recorder(Box::new(Arc::clone(&report)));
     let trace = match &arguments.trace {
         None => None,
@@ -115,8 +123,10 @@ pub fn simulate(arguments: &SimulateArguments) -> anyhow::Result<Exit> {
     }
     let report = report.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(path) = &arguments.picture {
-        let title = arguments.job.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        std::fs::write(path, report.picture(&title)).with_context(|| format!("writing {}", path.display()))?;
+        let title =
+            arguments.job.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        std::fs::write(path, report.picture(&title))
+            .with_context(|| format!("writing {}", path.display()))?;
     }
     Ok(print_report(&report.report(Some(wall_s)), arguments.json))
 }
@@ -149,7 +159,8 @@ fn print_refusal(job: &Path, error: &ApiError, json: bool) -> Exit {
 /// What `simulate` does as the only client of the daemon. `Some`: the job was refused.
 fn run_job(cell: &mut VirtualCell, job: &str) -> anyhow::Result<Option<ApiError>> {
     let caller = Caller { session: SessionId(1), client: "simulate".to_owned(), role: Role::Programmer };
-    let put = Request::JobPut(JobPut { document: serde_json::Value::String(job.to_owned()), document_hash: None });
+    let put =
+        Request::JobPut(JobPut { document: serde_json::Value::String(job.to_owned()), document_hash: None });
     let job_id = match ask(cell, &caller, put) {
         Ok(Answer::Stored { job_id, .. }) => job_id,
         Ok(other) => bail!("unexpected answer to job.put: {other:?}"),
@@ -161,7 +172,8 @@ fn run_job(cell: &mut VirtualCell, job: &str) -> anyhow::Result<Option<ApiError>
         other => bail!("unexpected answer to control.acquire: {other:?}"),
     };
     step(cell)?;
-    ask(cell, &caller, Request::Enable(UnderLease { epoch })).map_err(|error| anyhow!("{}", error.message()))?;
+    ask(cell, &caller, Request::Enable(UnderLease { epoch }))
+        .map_err(|error| anyhow!("{}", error.message()))?;
     if !until(cell, SWITCHING_S, |cell| cell.state() == MachineState::Ready)? {
         return Ok(None);
     }

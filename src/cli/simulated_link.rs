@@ -128,7 +128,9 @@ impl FrameLink for SimulatedLink {
         self.first = (self.first + 1) % FRAMES_MAX;
         self.count -= 1;
         self.pass_time(answer.arrives);
-        let (Some(source), Some(target)) = (answer.bytes.get(..answer.length), buffer.get_mut(..answer.length)) else {
+        let (Some(source), Some(target)) =
+            (answer.bytes.get(..answer.length), buffer.get_mut(..answer.length))
+        else {
             return Err(LinkError::TooLong);
         };
         target.copy_from_slice(source);

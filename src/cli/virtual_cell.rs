@@ -38,7 +38,12 @@ impl VirtualCell {
     ///
     /// # Errors
     /// What the configuration, the segment or the bring-up refuses, in words.
-    pub fn start(assembly: &Assembly, files: Box<dyn Files>, script: FaultScript, seed: u64) -> anyhow::Result<Self> {
+    pub fn start(
+        assembly: &Assembly,
+        files: Box<dyn Files>,
+        script: FaultScript,
+        seed: u64,
+    ) -> anyhow::Result<Self> {
         let settings = assembly.cycle_settings().map_err(super::problems)?;
         let map = assembly.process_data_map().map_err(super::problems)?;
         let link = SimulatedLink::new(assembly.simulated_segment(seed)?, Pace::Virtual);
