@@ -2,6 +2,8 @@
 
 use crate::units::Nanoseconds;
 
+use super::wire::floor;
+
 /// Largest step the control loop may add to the system time at one comparison, ns. It is bounded so that a
 /// wrong reference slews the clock instead of making it jump.
 const PHASE_STEP_MAX_NS: f64 = 1000.0;
@@ -57,9 +59,9 @@ impl DistributedClock {
     pub(super) fn advance(&mut self, now: Nanoseconds) {
         let elapsed = now.since(self.seen).0;
         let fraction = self.local_fraction + elapsed as f64 * self.drift;
-        let whole = fraction.floor();
-        self.local_ns = self.local_ns.wrapping_add(elapsed).wrapping_add_signed(whole as i64);
-        self.local_fraction = fraction - whole;
+        let whole = floor(fraction);
+        self.local_ns = self.local_ns.wrapping_add(elapsed).wrapping_add_signed(whole);
+        self.local_fraction = fraction - whole as f64;
         self.correction_ns += elapsed as f64 * self.correction_rate;
         self.seen = self.seen.max(now);
     }
@@ -67,14 +69,14 @@ impl DistributedClock {
     /// Local time at true time `at`, which is not before the last [`advance`](Self::advance).
     pub(super) fn local_time(&self, at: Nanoseconds) -> u64 {
         let elapsed = at.since(self.seen).0;
-        let whole = (self.local_fraction + elapsed as f64 * self.drift).floor();
-        self.local_ns.wrapping_add(elapsed).wrapping_add_signed(whole as i64)
+        let whole = floor(self.local_fraction + elapsed as f64 * self.drift);
+        self.local_ns.wrapping_add(elapsed).wrapping_add_signed(whole)
     }
 
     /// Local copy of the system time at true time `at`.
     pub(super) fn system_time(&self, at: Nanoseconds) -> u64 {
         let correction = self.correction_ns + at.since(self.seen).0 as f64 * self.correction_rate;
-        self.local_time(at).wrapping_add(self.offset).wrapping_add_signed(correction.floor() as i64)
+        self.local_time(at).wrapping_add(self.offset).wrapping_add_signed(floor(correction))
     }
 
     /// The reference's system time passed by at true time `at`: one step of the control loop.
@@ -124,6 +126,11 @@ pub(super) struct Sync0 {
     next: Option<u64>,
 }
 
+/// Shortest SYNC0 cycle that is generated, ns. Devices refuse shorter ones on the way to SAFE-OP.
+pub(super) const SYNC0_CYCLE_MIN_NS: u32 = 62_500;
+/// Pulses that may be due at once. A clock that was set further ahead has left its start time behind.
+const PULSES_DUE_MAX: u64 = 100_000;
+
 /// 0x0981 bit 0: cyclic operation.
 const CYCLIC_OPERATION: u8 = 1 << 0;
 /// 0x0981 bit 1: generate SYNC0.
@@ -137,7 +144,7 @@ impl Sync0 {
         let wanted =
             activation & (CYCLIC_OPERATION | SYNC0_GENERATION) == CYCLIC_OPERATION | SYNC0_GENERATION;
         let in_future = start_time.wrapping_sub(system_time) as i64 > 0;
-        self.next = (wanted && cycle_ns > 0 && in_future).then_some(start_time);
+        self.next = (wanted && cycle_ns >= SYNC0_CYCLE_MIN_NS && in_future).then_some(start_time);
     }
 
     /// True when the controller asked for distributed clock operation.
@@ -158,6 +165,10 @@ impl Sync0 {
     /// Takes the next pulse if it lies at or before `system_time`.
     pub(super) fn take_pulse(&mut self, system_time: u64) -> Option<u64> {
         let pulse = self.next.filter(|&pulse| system_time.wrapping_sub(pulse) as i64 >= 0)?;
+        if system_time.wrapping_sub(pulse) / u64::from(self.cycle_ns.max(1)) > PULSES_DUE_MAX {
+            self.next = None;
+            return None;
+        }
         self.next = Some(pulse.wrapping_add(u64::from(self.cycle_ns)));
         Some(pulse)
     }
@@ -221,18 +232,26 @@ mod tests {
     #[test]
     fn sync0_starts_at_its_start_time_and_repeats() {
         let mut sync = Sync0::default();
-        sync.activate(0x03, 10_000, 1_000, 9_000);
-        assert_eq!(sync.take_pulse(9_999), None);
-        assert_eq!(sync.take_pulse(11_500), Some(10_000));
-        assert_eq!(sync.take_pulse(11_500), Some(11_000));
-        assert_eq!(sync.take_pulse(11_500), None);
-        assert_eq!(sync.next(), Some(12_000));
+        sync.activate(0x03, 1_000_000, 100_000, 900_000);
+        assert_eq!(sync.take_pulse(999_999), None);
+        assert_eq!(sync.take_pulse(1_150_000), Some(1_000_000));
+        assert_eq!(sync.take_pulse(1_150_000), Some(1_100_000));
+        assert_eq!(sync.take_pulse(1_150_000), None);
+        assert_eq!(sync.next(), Some(1_200_000));
+    }
+
+    #[test]
+    fn a_clock_set_far_ahead_has_left_its_start_time_behind() {
+        let mut sync = Sync0::default();
+        sync.activate(0x03, 1_000_000, 100_000, 900_000);
+        assert_eq!(sync.take_pulse(1 << 60), None);
+        assert_eq!(sync.next(), None);
     }
 
     #[test]
     fn sync0_with_a_start_time_in_the_past_never_comes() {
         let mut sync = Sync0::default();
-        sync.activate(0x03, 10_000, 1_000, 10_001);
+        sync.activate(0x03, 1_000_000, 100_000, 1_000_001);
         assert!(sync.is_wanted());
         assert_eq!(sync.take_pulse(u64::MAX / 4), None);
     }

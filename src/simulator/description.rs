@@ -151,7 +151,7 @@ pub struct DriveParameters {
     pub viscous_friction_nm_s: f64,
     /// Largest motor speed, rad/s.
     pub speed_limit_rad_s: f64,
-    /// Deceleration of the quick stop ramp (0x6085), rad/s².
+    /// Deceleration of the quick stop ramp, rad/s². At 0x6085 it is shown in 1000 counts/s².
     pub quick_stop_rad_s2: f64,
     /// Following error window (0x6065) at power-on, counts.
     pub following_error_window_counts: u32,

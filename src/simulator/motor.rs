@@ -5,6 +5,7 @@ use std::f64::consts::TAU;
 use crate::units::Nanoseconds;
 
 use super::description::DriveParameters;
+use super::wire::{floor, round};
 
 /// What the control loops are asked for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,6 +18,8 @@ pub(super) enum Demand {
         target: f64,
         /// Added to the speed the position loop asks for, counts/s.
         speed_offset: f64,
+        /// Added to the torque the speed loop asks for, N m.
+        torque_offset_nm: f64,
     },
     /// Speed, counts/s.
     Speed(f64),
@@ -28,6 +31,7 @@ pub(super) struct Motor {
     parameters: DriveParameters,
     /// Counts a radian.
     counts_per_rad: f64,
+    rad_per_count: f64,
     inertia_kg_m2: f64,
     /// Where the shaft is.
     pub(super) position: f64,
@@ -59,6 +63,7 @@ impl Motor {
         Self {
             parameters: *parameters,
             counts_per_rad: f64::from(parameters.counts_per_turn) / TAU,
+            rad_per_count: TAU / f64::from(parameters.counts_per_turn),
             inertia_kg_m2: parameters.motor_inertia_kg_m2 + parameters.gear_inertia_kg_m2,
             position: f64::from(wrap(i64::from(parameters.initial_position_counts), parameters.counter_bits)),
             speed: 0.0,
@@ -77,7 +82,7 @@ impl Motor {
 
     /// The position counter of the encoder, wrapped to its width and sign-extended.
     pub(super) fn encoder(&self) -> i32 {
-        wrap(self.position.floor() as i64, self.parameters.counter_bits)
+        wrap(floor(self.position), self.parameters.counter_bits)
     }
 
     /// The power supply was off: the multi-turn encoder knows where it is, within its width.
@@ -130,8 +135,7 @@ impl Motor {
 
     /// Torque as 0x6077 shows it: per thousand of rated torque.
     pub(super) fn torque_per_mille(&self) -> i16 {
-        let value = self.torque_nm / self.parameters.rated_torque_nm * 1000.0;
-        value.round().clamp(f64::from(i16::MIN), f64::from(i16::MAX)) as i16
+        round(self.torque_nm / self.parameters.rated_torque_nm * 1000.0) as i16
     }
 
     /// One step of loops and mechanics, from `now − seconds` to `now`.
@@ -147,28 +151,30 @@ impl Motor {
         let parameters = &self.parameters;
         let per_rad = self.counts_per_rad;
         let held_by_brake = matches!(self.brake, Brake::Closed | Brake::Opening { .. });
-        let speed_rad_s = self.speed / per_rad;
+        let rad_per_count = self.rad_per_count;
+        let speed_rad_s = self.speed * rad_per_count;
         let friction_nm = friction(parameters, speed_rad_s);
         let limit_nm = parameters.peak_torque_nm.min(parameters.rated_torque_nm * self.torque_limit_ratio);
         let reference = match demand {
             Demand::Free => None,
-            Demand::Position { target, speed_offset } => {
-                Some(parameters.position_gain_1_s * (target - self.position) + speed_offset)
+            Demand::Position { target, speed_offset, torque_offset_nm } => {
+                let speed = parameters.position_gain_1_s * (target - self.position) + speed_offset;
+                Some((speed, torque_offset_nm))
             }
-            Demand::Speed(speed) => Some(speed),
+            Demand::Speed(speed) => Some((speed, 0.0)),
         };
-        let Some(reference) = reference else {
+        let Some((reference, torque_offset_nm)) = reference else {
             self.is_limited = false;
             self.torque_nm = 0.0;
             self.coast(held_by_brake, seconds);
             return;
         };
         let speed_limit = parameters.speed_limit_rad_s;
-        let wanted_rad_s = (reference / per_rad).clamp(-speed_limit, speed_limit);
+        let wanted_rad_s = (reference * rad_per_count).clamp(-speed_limit, speed_limit);
         let acceleration = parameters.speed_gain_1_s * (wanted_rad_s - speed_rad_s);
-        let wanted_nm = self.inertia_kg_m2 * acceleration + friction_nm;
+        let wanted_nm = self.inertia_kg_m2 * acceleration + friction_nm + torque_offset_nm;
         self.torque_nm = wanted_nm.clamp(-limit_nm, limit_nm);
-        self.is_limited = wanted_nm.abs() > limit_nm || (reference / per_rad).abs() > speed_limit;
+        self.is_limited = wanted_nm.abs() > limit_nm || (reference * rad_per_count).abs() > speed_limit;
         if self.stalled || held_by_brake {
             self.speed = 0.0;
             if held_by_brake {
@@ -186,7 +192,7 @@ impl Motor {
     /// Without current: friction and brake take the speed away.
     fn coast(&mut self, held_by_brake: bool, seconds: f64) {
         let parameters = &self.parameters;
-        let speed_rad_s = self.speed / self.counts_per_rad;
+        let speed_rad_s = self.speed * self.rad_per_count;
         let braking_nm = parameters.friction_nm
             + parameters.viscous_friction_nm_s * speed_rad_s.abs()
             + if held_by_brake { parameters.brake_torque_nm } else { 0.0 };
@@ -224,6 +230,10 @@ mod tests {
         }
     }
 
+    fn position(target: f64) -> Demand {
+        Demand::Position { target, speed_offset: 0.0, torque_offset_nm: 0.0 }
+    }
+
     fn opened() -> Motor {
         let mut motor = Motor::new(&DriveParameters::default());
         motor.open_brake(Nanoseconds(0));
@@ -236,10 +246,36 @@ mod tests {
     fn at_constant_speed_the_lag_is_speed_over_gain() {
         let mut motor = opened();
         let speed = 50.0 * motor.counts_per_rad();
-        run(&mut motor, 100, 2000, |t| Demand::Position { target: speed * t, speed_offset: 0.0 });
+        run(&mut motor, 100, 2000, |t| position(speed * t));
         let lag = speed * 2.0 - motor.position;
         let expected = speed / 80.0;
         assert!((lag / expected - 1.0).abs() < 0.01, "lag {lag}, expected {expected}");
+    }
+
+    #[test]
+    fn with_the_speed_fed_forward_there_is_no_lag() {
+        let mut motor = opened();
+        let speed = 50.0 * motor.counts_per_rad();
+        run(&mut motor, 100, 2000, |t| Demand::Position {
+            target: speed * t,
+            speed_offset: speed,
+            torque_offset_nm: 0.0,
+        });
+        assert!((speed * 2.0 - motor.position).abs() < speed * 1e-5);
+    }
+
+    #[test]
+    fn a_torque_fed_forward_accelerates_without_a_speed_error() {
+        let mut motor = opened();
+        let torque_offset_nm = 0.1;
+        let target = motor.position;
+        motor.step(
+            Demand::Position { target, speed_offset: 0.0, torque_offset_nm },
+            STEP_S,
+            Nanoseconds(200_000_000),
+        );
+        let reached = motor.speed / motor.counts_per_rad();
+        assert!((reached - torque_offset_nm / 1e-4 * STEP_S).abs() < 1e-9, "{reached} rad/s");
     }
 
     #[test]
@@ -248,7 +284,7 @@ mod tests {
         let target = motor.counts_per_rad();
         let mut largest = 0.0_f64;
         for chunk in 0..300 {
-            run(&mut motor, 100 + chunk, 1, |_| Demand::Position { target, speed_offset: 0.0 });
+            run(&mut motor, 100 + chunk, 1, |_| position(target));
             largest = largest.max(motor.position);
         }
         assert!((motor.position - target).abs() < 1.0, "arrived: {}", motor.position - target);
@@ -262,7 +298,7 @@ mod tests {
         let mut fastest = 0.0_f64;
         let mut strongest = 0.0_f64;
         for chunk in 0..500 {
-            run(&mut motor, 100 + chunk, 1, |_| Demand::Position { target: 1e12, speed_offset: 0.0 });
+            run(&mut motor, 100 + chunk, 1, |_| position(1e12));
             fastest = fastest.max(motor.speed / motor.counts_per_rad());
             strongest = strongest.max(motor.torque_nm);
         }
@@ -274,7 +310,7 @@ mod tests {
     #[test]
     fn the_closed_brake_holds_whatever_the_loops_ask_for() {
         let mut motor = Motor::new(&DriveParameters::default());
-        run(&mut motor, 0, 100, |_| Demand::Position { target: 1e9, speed_offset: 0.0 });
+        run(&mut motor, 0, 100, |_| position(1e9));
         assert!(motor.position.abs() < f64::EPSILON);
         assert!(motor.is_brake_closed());
     }
@@ -293,7 +329,7 @@ mod tests {
         let mut motor = opened();
         motor.stalled = true;
         let before = motor.position;
-        run(&mut motor, 100, 100, |_| Demand::Position { target: 1e6, speed_offset: 0.0 });
+        run(&mut motor, 100, 100, |_| position(1e6));
         assert!((motor.position - before).abs() < f64::EPSILON);
         assert!(motor.torque_nm > 0.0);
     }

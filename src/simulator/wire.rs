@@ -3,6 +3,10 @@
 
 /// The `N` bytes at `offset`; zeros where the slice ends.
 fn bytes<const N: usize>(data: &[u8], offset: usize) -> [u8; N] {
+    // A copy of fixed length is one load; one of any length is a call.
+    if let Some(whole) = data.get(offset..).and_then(|rest| rest.first_chunk::<N>()) {
+        return *whole;
+    }
     let mut result = [0; N];
     if let Some(source) = data.get(offset..) {
         let count = source.len().min(N);
@@ -43,29 +47,44 @@ pub(super) fn put(data: &mut [u8], offset: usize, value: &[u8]) {
     }
 }
 
+/// Writes `N` bytes at `offset`, as far as the slice goes.
+fn put_bytes<const N: usize>(data: &mut [u8], offset: usize, value: [u8; N]) {
+    match data.get_mut(offset..).and_then(|rest| rest.first_chunk_mut::<N>()) {
+        Some(target) => *target = value,
+        None => put(data, offset, &value),
+    }
+}
+
 /// Writes one byte.
 pub(super) fn put_u8(data: &mut [u8], offset: usize, value: u8) {
-    put(data, offset, &[value]);
+    put_bytes(data, offset, [value]);
 }
 
 /// Writes two bytes.
 pub(super) fn put_u16(data: &mut [u8], offset: usize, value: u16) {
-    put(data, offset, &value.to_le_bytes());
+    put_bytes(data, offset, value.to_le_bytes());
 }
 
 /// Writes four bytes.
 pub(super) fn put_u32(data: &mut [u8], offset: usize, value: u32) {
-    put(data, offset, &value.to_le_bytes());
+    put_bytes(data, offset, value.to_le_bytes());
 }
 
 /// Writes eight bytes.
 pub(super) fn put_u64(data: &mut [u8], offset: usize, value: u64) {
-    put(data, offset, &value.to_le_bytes());
+    put_bytes(data, offset, value.to_le_bytes());
 }
 
 /// Up to 64 bits from bit `offset` on, least significant first.
 pub(super) fn bits_at(data: &[u8], offset: usize, count: usize) -> u64 {
     let (byte, shift) = (offset / 8, offset % 8);
+    match (shift, count) {
+        (_, 1) => return u64::from(bit_at(data, offset)),
+        (0, 8) => return u64::from(u8_at(data, byte)),
+        (0, 16) => return u64::from(u16_at(data, byte)),
+        (0, 32) => return u64::from(u32_at(data, byte)),
+        _ => {}
+    }
     let count = count.min(64);
     let raw = if shift == 0 {
         u64_at(data, byte)
@@ -77,9 +96,12 @@ pub(super) fn bits_at(data: &[u8], offset: usize, count: usize) -> u64 {
 
 /// Replaces up to 64 bits from bit `offset` on, least significant first.
 pub(super) fn put_bits(data: &mut [u8], offset: usize, count: usize, value: u64) {
-    if offset.is_multiple_of(8) && count.is_multiple_of(8) && count <= 64 {
-        put(data, offset / 8, value.to_le_bytes().get(..count / 8).unwrap_or(&[]));
-        return;
+    match (offset % 8, count) {
+        (0, 8) => return put_u8(data, offset / 8, value as u8),
+        (0, 16) => return put_u16(data, offset / 8, value as u16),
+        (0, 32) => return put_u32(data, offset / 8, value as u32),
+        (0, 64) => return put_u64(data, offset / 8, value),
+        _ => {}
     }
     for bit in 0..count.min(64) {
         set_bit(data, offset + bit, value >> bit & 1 == 1);
@@ -103,6 +125,18 @@ pub(super) fn set_bit(data: &mut [u8], offset: usize, value: bool) {
     }
 }
 
+/// Largest whole number not above `value`. The library's `floor` is a call where the processor is not known to
+/// have the instruction.
+pub(super) fn floor(value: f64) -> i64 {
+    let truncated = value as i64;
+    truncated - i64::from(truncated as f64 > value)
+}
+
+/// Nearest whole number, halves away from zero.
+pub(super) fn round(value: f64) -> i64 {
+    (value + 0.5_f64.copysign(value)) as i64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,6 +152,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn floor_and_round_are_those_of_the_library(value in -1e15..1e15_f64) {
+            prop_assert_eq!(floor(value), value.floor() as i64);
+            if (value - value.trunc()).abs() < 0.499_999 || value.abs() > 1e6 {
+                prop_assert!((round(value) - value.round() as i64).abs() <= i64::from(value.abs() > 1e12));
+            }
+        }
+
         #[test]
         fn bits_come_back_and_their_neighbours_stay(
             background: [u8; 12], offset in 0_usize..32, count in 1_usize..=64, value: u64,

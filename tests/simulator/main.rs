@@ -33,14 +33,14 @@ fn drives_enabled_by_frames_follow_their_targets() {
     }
     let start: Vec<i32> = (0..6).map(|drive| rig.position(drive)).collect();
     for cycle in 1..=1000 {
-        for drive in 0..6 {
-            rig.set_target(drive, start[drive].wrapping_add(cycle * 1000));
+        for (drive, begin) in start.iter().enumerate() {
+            rig.set_target(drive, begin.wrapping_add(cycle * 1000));
         }
         rig.cycle();
     }
     rig.cycles(300);
-    for drive in 0..6 {
-        let arrived = rig.position(drive).wrapping_sub(start[drive]);
+    for (drive, begin) in start.iter().enumerate() {
+        let arrived = rig.position(drive).wrapping_sub(*begin);
         assert!((arrived - 1_000_000).abs() <= 1, "drive {drive} is at {arrived}");
         assert_ne!(rig.statusword(drive) & o::STATUS_FOLLOWS_COMMAND, 0);
     }

@@ -1,5 +1,7 @@
 //! A cell on virtual time: segment, link, ethercrab on the frame pump, and the least of a drive controller.
 
+#![expect(clippy::unwrap_used, reason = "a panic in a test is its report")]
+
 use std::collections::VecDeque;
 
 use motiond::devices::{Device, DeviceKind, Identity, PdoEntry, PdoMap, objects as o};

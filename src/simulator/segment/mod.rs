@@ -1,16 +1,16 @@
 //! The segment: frames in, frames out, time, injections, and what tests may look at.
 
-use crate::devices::DeviceKind;
+mod injections;
+mod inspection;
+
 use crate::units::Nanoseconds;
 
-use super::al_state::AlStatus;
 use super::description::{Channel, DescriptionError, Equipment, SegmentDescription};
-use super::equipment::{EQUIPMENT_PERIOD_NS, PowerSource, PowerSourceSnapshot, Wiring};
+use super::equipment::{EQUIPMENT_PERIOD_NS, PowerSource, Wiring};
 use super::frame::{Addressing, Command, DatagramPlace, HEADERS_BYTES, add_working_counter, payload_bytes};
-use super::injection::{Injection, InjectionError};
-use super::servo::{DriveSnapshot, ReceivedSetpoint};
 use super::subdevice::SubDevice;
 use super::wire::{put_u16, u8_at, u16_at, u32_at};
+pub use inspection::DeviceSnapshot;
 
 /// Longest Ethernet frame without its checksum.
 const FRAME_BYTES_MAX: usize = 1518;
@@ -28,27 +28,6 @@ pub struct SegmentStatistics {
     pub lost: u64,
     /// Frames that were no EtherCAT frames, or malformed.
     pub refused: u64,
-}
-
-/// What can be seen of any SubDevice from outside.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct DeviceSnapshot {
-    /// Kind of device.
-    pub kind: DeviceKind,
-    /// AL status.
-    pub al_status: AlStatus,
-    /// It has supply and the frames reach it.
-    pub is_reachable: bool,
-    /// How often its sync manager watchdog expired.
-    pub watchdog_expiries: u32,
-    /// SYNC0 events in OP without new outputs, since power-on.
-    pub missed_events: u16,
-    /// Filtered difference between its clock and the reference as it sees it, ns; zero without a clock.
-    pub clock_difference_ns: f64,
-    /// Local copy of the system time, ns; zero without a clock.
-    pub system_time_ns: u64,
-    /// When the next SYNC0 comes, true time; `None`: none will come.
-    pub next_sync0: Option<Nanoseconds>,
 }
 
 /// Frame injections in force: how many frames are left.
@@ -210,6 +189,7 @@ impl Segment {
 
     fn process_datagrams(&mut self, frame: &mut [u8], end: usize) {
         let with_offset = take_one(&mut self.faults.working_counter.0);
+        let with_interrupts = self.devices.iter().any(|device| device.esc.wants_interrupts());
         let mut start = HEADERS_BYTES;
         while let Some(place) = DatagramPlace::at(frame, start, end) {
             self.statistics.datagrams += 1;
@@ -229,7 +209,9 @@ impl Segment {
                 }
             };
             add_working_counter(frame, place, counted);
-            self.show_interrupts(frame, place);
+            if with_interrupts {
+                self.show_interrupts(frame, place);
+            }
             if !place.more_follow {
                 break;
             }
@@ -393,234 +375,6 @@ impl Segment {
             let delay = Nanoseconds(2 * behind * self.hop_delay.0);
             device.esc.set_return_delay((behind > 0).then_some(delay));
         }
-    }
-
-    // ---- injections ------------------------------------------------------------------------------------
-
-    /// Lets something go wrong, from now on.
-    ///
-    /// # Errors
-    /// When there is no such device, channel or equipment; nothing happens then.
-    pub fn inject(&mut self, injection: Injection) -> Result<(), InjectionError> {
-        match injection {
-            Injection::DropFrames { count, processed: false } => self.faults.drop_before = count,
-            Injection::DropFrames { count, processed: true } => self.faults.drop_after = count,
-            Injection::DuplicateFrames { count } => self.faults.duplicate = count,
-            Injection::DelayFrames { count, delay } => self.faults.delay = (count, delay),
-            Injection::CorruptFrames { count, offset, mask } => self.faults.corrupt = (count, offset, mask),
-            Injection::WorkingCounterOffset { count, offset } => {
-                self.faults.working_counter = (count, offset);
-            }
-            Injection::Detach { position } => {
-                self.detached = position;
-                self.wire_up();
-            }
-            Injection::Attach => {
-                self.detached = self.devices.len();
-                self.wire_up();
-            }
-            Injection::PowerCycle { device, off_for } => {
-                let now = self.now;
-                self.device_mut(device)?.switch_off(now.plus(off_for), now);
-                self.wire_up();
-            }
-            Injection::AlError { device, state, code } => {
-                let now = self.now;
-                self.device_mut(device)?.fall_to(state, code, now);
-            }
-            Injection::RefuseState { device, state, code } => {
-                self.device_mut(device)?.set_refused(state, code);
-            }
-            Injection::Emergency { device, code, register } => {
-                if !self.device_mut(device)?.send_emergency(code, register) {
-                    return Err(InjectionError::WrongKind { device });
-                }
-            }
-            Injection::DriveFault { .. }
-            | Injection::SafeTorqueOff { .. }
-            | Injection::VoltageLoss { .. }
-            | Injection::EncoderJump { .. }
-            | Injection::PlantStall { .. } => return self.inject_into_drive(injection),
-            Injection::StopInput { closed } => {
-                if self.stop_inputs.is_empty() {
-                    return Err(InjectionError::NoSuchEquipment);
-                }
-                self.set_stop_inputs(closed);
-            }
-            Injection::DigitalInput { channel, level } => {
-                let terminal = self.device_mut(channel.device)?.terminal_mut();
-                if !terminal.is_some_and(|terminal| terminal.set_digital_input(channel.channel, level)) {
-                    return Err(InjectionError::NoSuchChannel { channel });
-                }
-            }
-            Injection::AnalogInput { channel, value } => {
-                let terminal = self.device_mut(channel.device)?.terminal_mut();
-                if !terminal.is_some_and(|terminal| terminal.set_analog_input(channel.channel, value)) {
-                    return Err(InjectionError::NoSuchChannel { channel });
-                }
-            }
-            Injection::PowerSource(failure) => {
-                if self.power_sources.is_empty() {
-                    return Err(InjectionError::NoSuchEquipment);
-                }
-                self.power_sources.iter_mut().for_each(|source| source.set_failure(failure));
-            }
-        }
-        Ok(())
-    }
-
-    fn inject_into_drive(&mut self, injection: Injection) -> Result<(), InjectionError> {
-        let now = self.now;
-        let selected = match injection {
-            Injection::SafeTorqueOff { device, .. } | Injection::VoltageLoss { device, .. } => device,
-            Injection::DriveFault { device, .. }
-            | Injection::EncoderJump { device, .. }
-            | Injection::PlantStall { device, .. } => Some(device),
-            Injection::DropFrames { .. }
-            | Injection::DuplicateFrames { .. }
-            | Injection::DelayFrames { .. }
-            | Injection::CorruptFrames { .. }
-            | Injection::WorkingCounterOffset { .. }
-            | Injection::Detach { .. }
-            | Injection::Attach
-            | Injection::PowerCycle { .. }
-            | Injection::AlError { .. }
-            | Injection::RefuseState { .. }
-            | Injection::Emergency { .. }
-            | Injection::StopInput { .. }
-            | Injection::DigitalInput { .. }
-            | Injection::AnalogInput { .. }
-            | Injection::PowerSource(_) => return Ok(()),
-        };
-        if let Some(device) = selected {
-            self.device_mut(device)?.servo_mut().ok_or(InjectionError::WrongKind { device })?;
-        }
-        for (position, device) in self.devices.iter_mut().enumerate() {
-            let Some(servo) = device.servo_mut().filter(|_| selected.is_none_or(|only| only == position))
-            else {
-                continue;
-            };
-            if let Injection::DriveFault { code, lasts, .. } = injection {
-                servo.inject_fault(code, lasts, now);
-            } else if let Injection::SafeTorqueOff { active, .. } = injection {
-                servo.set_safe_torque_off(active, now);
-            } else if let Injection::VoltageLoss { lost, .. } = injection {
-                servo.set_voltage_lost(lost, now);
-            } else if let Injection::EncoderJump { counts, .. } = injection {
-                servo.jump_encoder(counts);
-            } else if let Injection::PlantStall { stalled, .. } = injection {
-                servo.set_stalled(stalled);
-            }
-        }
-        Ok(())
-    }
-
-    fn set_stop_inputs(&mut self, closed: bool) {
-        for input in &self.stop_inputs {
-            if let Some(terminal) = self.devices.get_mut(input.device).and_then(SubDevice::terminal_mut) {
-                terminal.set_digital_input(input.channel, closed);
-            }
-        }
-    }
-
-    fn device_mut(&mut self, device: usize) -> Result<&mut SubDevice, InjectionError> {
-        self.devices.get_mut(device).ok_or(InjectionError::NoSuchDevice { device })
-    }
-
-    // ---- inspection ------------------------------------------------------------------------------------
-
-    /// Number of SubDevices described.
-    #[must_use]
-    pub fn device_count(&self) -> usize {
-        self.devices.len()
-    }
-
-    /// Simulated time.
-    #[must_use]
-    pub const fn now(&self) -> Nanoseconds {
-        self.now
-    }
-
-    /// What has passed through.
-    #[must_use]
-    pub const fn statistics(&self) -> SegmentStatistics {
-        self.statistics
-    }
-
-    /// Name of a SubDevice.
-    #[must_use]
-    pub fn device_name(&self, device: usize) -> Option<&str> {
-        self.devices.get(device).map(SubDevice::name)
-    }
-
-    /// A SubDevice, seen from outside.
-    #[must_use]
-    pub fn device(&self, device: usize) -> Option<DeviceSnapshot> {
-        let found = self.devices.get(device)?;
-        let clock = found.esc.clock.as_ref();
-        Some(DeviceSnapshot {
-            kind: found.kind(),
-            al_status: found.status(),
-            is_reachable: device < self.reachable,
-            watchdog_expiries: found.watchdog_expiries(),
-            missed_events: found.missed_events(),
-            clock_difference_ns: clock.map_or(0.0, |clock| clock.difference_ns()),
-            system_time_ns: clock.map_or(0, |clock| clock.system_time(self.now)),
-            next_sync0: clock.and_then(|clock| found.esc.sync0.next().map(|next| clock.true_time_of(next))),
-        })
-    }
-
-    /// A drive, seen from outside; `None` when the SubDevice is no drive.
-    #[must_use]
-    pub fn drive(&self, device: usize) -> Option<DriveSnapshot> {
-        Some(self.devices.get(device)?.servo()?.snapshot())
-    }
-
-    /// The last setpoint a drive took over in OP.
-    #[must_use]
-    pub fn last_received(&self, device: usize) -> Option<ReceivedSetpoint> {
-        self.devices.get(device)?.servo()?.last_received()
-    }
-
-    /// Takes out all setpoints a drive has taken over in OP since the last call, oldest first. Returns how many
-    /// more there were that had been overwritten ([`SegmentDescription::record_capacity`]).
-    pub fn drain_received(&mut self, device: usize, take: impl FnMut(ReceivedSetpoint)) -> u64 {
-        let servo = self.devices.get_mut(device).and_then(SubDevice::servo_mut);
-        servo.map_or(0, |servo| servo.drain_received(take))
-    }
-
-    /// All digital outputs of a terminal as applied, channel 0 in bit 0; zero when it is no digital terminal.
-    #[must_use]
-    pub fn digital_outputs(&self, device: usize) -> u64 {
-        self.terminal(device).map_or(0, super::terminal::Terminal::digital_outputs)
-    }
-
-    /// All digital inputs of a terminal, channel 0 in bit 0; zero when it is no digital terminal.
-    #[must_use]
-    pub fn digital_inputs(&self, device: usize) -> u64 {
-        self.terminal(device).map_or(0, super::terminal::Terminal::digital_inputs)
-    }
-
-    /// An analog output as applied, 32767 = 10 V; zero when there is no such channel.
-    #[must_use]
-    pub fn analog_output(&self, channel: Channel) -> i16 {
-        self.terminal(channel.device).map_or(0, |terminal| terminal.analog_output(channel.channel))
-    }
-
-    /// An analog input, 32767 = 10 V; zero when there is no such channel.
-    #[must_use]
-    pub fn analog_input(&self, channel: Channel) -> i16 {
-        self.terminal(channel.device).map_or(0, |terminal| terminal.analog_input(channel.channel))
-    }
-
-    /// The welding power sources, in the order of the description.
-    #[must_use]
-    pub fn power_source(&self, index: usize) -> Option<PowerSourceSnapshot> {
-        self.power_sources.get(index).map(PowerSource::snapshot)
-    }
-
-    fn terminal(&self, device: usize) -> Option<&super::terminal::Terminal> {
-        self.devices.get(device)?.terminal()
     }
 }
 
