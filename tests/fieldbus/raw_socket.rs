@@ -6,7 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use motiond::fieldbus::link::MAX_FRAME_BYTES;
 use motiond::fieldbus::link::raw_socket::{OpenError, RawSocket};
 use motiond::fieldbus::{BringUpError, BusDescription, FrameLink, FramePump, PumpSettings, bring_up};
+use motiond::simulator::Segment;
 use motiond::units::Nanoseconds;
+
+use crate::segment_link::{expected_cell, segment};
 
 /// Two connected interfaces; gone when dropped.
 struct InterfacePair {
@@ -115,4 +118,57 @@ fn an_interface_that_does_not_exist_is_named_as_such() {
         Err(OpenError::NotPermitted) => println!("SKIPPED: raw sockets need CAP_NET_RAW"),
         other => panic!("{other:?}"),
     }
+}
+
+/// Answers frames with a simulated segment in real time, until told to stop.
+fn simulate(mut socket: RawSocket, mut segment: Segment, stop: &AtomicBool) {
+    let begin = socket.now();
+    let mut buffer = [0; MAX_FRAME_BYTES];
+    while !stop.load(Ordering::Relaxed) {
+        let deadline = socket.now().plus(Nanoseconds(1_000_000));
+        let received = socket.receive(&mut buffer, deadline);
+        let now = socket.now().since(begin);
+        segment.advance_to(now);
+        if let Ok(Some(length)) = received
+            && segment.process_frame(&mut buffer[..length], now)
+        {
+            socket.send(&buffer[..length]).expect("the other end is up");
+        }
+    }
+}
+
+#[test]
+fn a_simulated_cell_comes_to_op_over_a_network_interface() {
+    let Some(pair) = InterfacePair::make("mdop") else { return };
+    let near = RawSocket::open(&pair.near).expect("the near end");
+    let far = RawSocket::open(&pair.far).expect("the far end");
+    // This host may stand still for tens of milliseconds: a patient watchdog and a slow cycle.
+    let cycle = Nanoseconds(4_000_000);
+    let mut description = BusDescription::new(expected_cell(), cycle);
+    description.watchdog = Nanoseconds(1_000_000_000);
+    for device in &mut description.devices {
+        device.startup.clear();
+    }
+    let stop = AtomicBool::new(false);
+    let (reached, fresh) = std::thread::scope(|scope| {
+        scope.spawn(|| simulate(far, segment(), &stop));
+        let settings = PumpSettings { clock_drift_rounds: 200, ..PumpSettings::REAL };
+        let outcome = bring_up(FramePump::new(near, settings), &description);
+        let result = match outcome {
+            Ok(mut bus) => {
+                let cycles = (0..100).filter(|_| {
+                    let start = bus.wait_for_cycle();
+                    bus.exchange(start.woke_at.plus(Nanoseconds(3_200_000))).fresh
+                });
+                let fresh = cycles.count();
+                drop(bus.shut_down(Nanoseconds(200_000_000)));
+                (Ok(()), fresh)
+            }
+            Err(failure) => (Err(failure.error.to_string()), 0),
+        };
+        stop.store(true, Ordering::Relaxed);
+        result
+    });
+    assert_eq!(reached, Ok(()));
+    assert!(fresh > 50, "{fresh} of 100 cycles fresh");
 }
