@@ -230,6 +230,27 @@ fn our_own_unprocessed_frame_and_other_protocols_are_foreign() {
 }
 
 #[test]
+fn an_unanswered_frame_of_an_earlier_run_is_late_however_well_it_fits() {
+    let mut request = [0_u8; 60];
+    request[ETHERTYPE..14].copy_from_slice(&ETHERTYPE_ETHERCAT);
+    // One NOP datagram without data: 12 bytes.
+    request[14..FIRST_DATAGRAM].copy_from_slice(&[12, 0x10]);
+    for sequence in [5, u32::MAX - 1] {
+        let mut answer = request;
+        write_source(&mut answer, sequence);
+        let mut sent = [SentFrame { sequence: 0, length: 0, answered: true, bytes: [0; MAX_FRAME_BYTES] };
+            REMEMBERED_FRAMES];
+        let place = sequence as usize % REMEMBERED_FRAMES;
+        sent[place] = SentFrame { sequence, length: 28, answered: false, bytes: [0; MAX_FRAME_BYTES] };
+        sent[place].bytes[..28].copy_from_slice(&answer[..28]);
+        answer[SOURCE] |= 2;
+        assert_eq!(classify(&answer, &sent, sequence), Arrival::Answer(place));
+        assert_eq!(classify(&answer, &sent, sequence.wrapping_add(1)), Arrival::Late);
+        assert_eq!(classify(&answer, &sent, sequence.wrapping_add(5)), Arrival::Late);
+    }
+}
+
+#[test]
 fn sequence_numbers_may_wrap() {
     let mut pump = pump();
     pump.next_sequence = u32::MAX - 3;
