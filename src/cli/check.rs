@@ -9,6 +9,7 @@ use super::job_planner::CellPlanner;
 use super::{Exit, read_text};
 use crate::config::problem::Problem;
 use crate::jobs::planning_desk::JobPlanner as _;
+use crate::processes::schedule_problems;
 
 /// Arguments of `motiond check`.
 #[derive(Debug, Args)]
@@ -32,6 +33,10 @@ pub fn check(arguments: &CheckArguments) -> Exit {
         Assembly::load(Some(&arguments.file)).and_then(|assembly| {
             assembly.process_data_map()?;
             assembly.cycle_settings()?;
+            let mistakes = schedule_problems(&assembly.cell);
+            if !mistakes.is_empty() {
+                return Err(mistakes);
+            }
             Ok(format!(
                 "{}: the cell `{}` is valid: {} SubDevices, {} joints, robot `{}`",
                 arguments.file.display(),

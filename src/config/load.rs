@@ -151,7 +151,9 @@ pub fn read_file(path: &Path) -> Result<String, Problem> {
     let place = path.display().to_string();
     let problem =
         |message: String, allowed: &str, remedy: &str| Problem::new(place.clone(), message, allowed, remedy);
-    let cannot_read = |error: std::io::Error| problem(error.to_string(), "", "check path and permissions");
+    let cannot_read = |error: std::io::Error| {
+        problem(error.to_string(), "a file that can be read", "check path and permissions")
+    };
     let size = fs::metadata(path).map_err(cannot_read)?.len();
     if size > FILE_SIZE_MAX {
         return Err(problem(format!("{size} bytes are too many"), "up to 1 MiB", "split the file"));

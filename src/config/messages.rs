@@ -218,7 +218,7 @@ impl Catalogue {
 fn read_entry(key: &str, value: &Value<'_>) -> Option<(u16, Message)> {
     let number = key.strip_prefix('E').and_then(|digits| digits.parse().ok());
     if number.is_none() {
-        value.problem("not a number of a fault or an error", "`E` and four digits", "");
+        value.problem("not a number of a fault or an error", "`E` and four digits", "correct the key");
     }
     let mut table = value.table()?;
     let name = table.identifier("name");

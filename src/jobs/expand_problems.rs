@@ -38,7 +38,7 @@ fn words(kind: &PlanProblemKind) -> (String, String, &'static str) {
     const NEARER: &str = "move the target or the work object towards the robot, or change the orientation";
     match *kind {
         PlanProblemKind::Value(_) | PlanProblemKind::JointCount { .. } => {
-            (kind.to_string(), String::new(), "correct the value")
+            (kind.to_string(), "finite, positive numbers, one for each joint".to_owned(), "correct the value")
         }
         PlanProblemKind::StartOutsideLimits { joint, by } => (
             format!("joint {} stands {:.3}° outside its limits", joint + 1, by.to_degrees()),

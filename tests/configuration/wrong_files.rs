@@ -25,7 +25,7 @@ fn show(shown: &mut String, path: &Path, problems: &[Problem]) {
     writeln!(shown, "{name}").expect("text grows");
     for problem in problems {
         assert!(!problem.message.is_empty(), "{name}");
-        assert!(!problem.allowed.is_empty() || !problem.remedy.is_empty(), "{name}: {problem}");
+        assert!(!problem.allowed.is_empty() && !problem.remedy.is_empty(), "{name}: {problem}");
         writeln!(shown, "  {problem}").expect("text grows");
     }
 }

@@ -254,7 +254,12 @@ fn read_analog(
         }
         let safe = safe?;
         if output && !(smallest..=largest).contains(&safe) {
-            table.problem("safe", format!("{safe} cannot be output"), format!("{smallest} to {largest}"), "");
+            table.problem(
+                "safe",
+                format!("{safe} cannot be output"),
+                format!("{smallest} to {largest}"),
+                "choose a value the channel can output",
+            );
             return None;
         }
         let channel = channels.get_mut(at?)?;

@@ -72,7 +72,11 @@ pub(super) fn read_link(mut table: Table<'_>) -> Option<Link> {
             .into_iter()
             .find(|&time| (Nanoseconds(time).as_seconds() * 1e3 - milliseconds).abs() < 1e-9);
         if exact.is_none() {
-            value.problem(format!("{milliseconds} is not supported"), "0.5, 1, 2 or 4 ms", "");
+            value.problem(
+                format!("{milliseconds} is not supported"),
+                "0.5, 1, 2 or 4 ms",
+                "choose one of these",
+            );
         }
         exact.map(Nanoseconds)
     });
@@ -83,7 +87,7 @@ pub(super) fn read_link(mut table: Table<'_>) -> Option<Link> {
         table.problem(
             "sync_shift_us",
             "without distributed clock there is no SYNC0 to shift",
-            "",
+            "no key where the drives run free",
             "remove it, or set `distributed_clock = true`",
         );
     }

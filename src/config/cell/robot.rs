@@ -86,7 +86,7 @@ pub(super) fn read_joint_limits(root: &mut Table<'_>, model: Option<&KinematicMo
                     "joint",
                     format!("joint {} is written twice", joint + 1),
                     "every joint once",
-                    "",
+                    "remove one of the two",
                 );
             }
             let limit = narrow(&mut table, limits.get(joint)?)?;
@@ -134,7 +134,7 @@ fn narrow(table: &mut Table<'_>, model: &JointLimit) -> Option<JointLimit> {
             "position_min_deg",
             format!("{} is not below the largest position", limit.position_min.to_degrees()),
             format!("below {}", limit.position_max.to_degrees()),
-            "",
+            "lower it, or raise `position_max_deg`",
         );
         return None;
     }

@@ -197,7 +197,7 @@ fn read_drive(table: &mut Table<'_>) -> Option<Drive> {
     let sign = table.or_default("sign", 1, |value| {
         let sign = value.integer(-1..=1)?;
         if sign == 0 {
-            value.problem("0 has no direction", "1 or -1", "");
+            value.problem("0 has no direction", "1 or -1", "write the direction in which counts grow");
         }
         (sign != 0).then_some(sign)
     });

@@ -51,7 +51,7 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("joint = 6\ncounts", "joint = 7\ncounts", "subdevices", "none for joint 6"),
     ("counter_bits = 32", "counter_bits = 33", "subdevices[0].counter_bits", "too large"),
     ("gear_ratio = 141.0", "gear_ratio = 0.0", "subdevices[0].gear_ratio", "too small"),
-    ("gear_ratio = 141.0", "gear_ratio = inf", "subdevices[0].gear_ratio", "too large"),
+    ("gear_ratio = 141.0", "gear_ratio = inf", "subdevices[0].gear_ratio", "infinite"),
     ("gear_ratio = 141.0", "gear_ratio = \"141\"", "subdevices[0].gear_ratio", "found \"141\""),
     ("sign = 1", "sign = 0", "subdevices[0].sign", "no direction"),
     ("offset_counts = 12_345_678", "offset_counts = 0.5", "subdevices[0].offset_counts", "found 0.5"),
@@ -196,10 +196,10 @@ fn all_mistakes_of_a_cell_are_reported_at_once() {
 }
 
 #[test]
-fn every_problem_says_what_is_allowed_or_what_to_do() {
+fn every_problem_says_what_is_allowed_and_what_to_do() {
     for (from, to, _, _) in MISTAKES {
         for problem in problems(&[(from, to)]) {
-            assert!(!(problem.allowed.is_empty() && problem.remedy.is_empty()), "{problem}");
+            assert!(!problem.allowed.is_empty() && !problem.remedy.is_empty(), "{problem}");
         }
     }
 }

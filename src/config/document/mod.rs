@@ -157,15 +157,21 @@ impl<'a> Value<'a> {
                 );
             }
             Node::Null | Node::Flag(_) | Node::List(_) | Node::Table(_) => {
-                return self.wrong_kind(format!("a number, {}", range.describe()), "");
+                return self.wrong_kind(format!("a number, {}", range.describe()), "write a number");
             }
         };
         if (range.min..=range.max).contains(&number) {
             return Some(number);
         }
-        let remedy = if number.is_finite() { "" } else { "write a finite number" };
-        let side = if number < range.min { "too small" } else { "too large" };
-        let message = if number.is_nan() { "not a number".to_owned() } else { format!("{number} is {side}") };
+        let (message, remedy) = if number.is_nan() {
+            ("not a number".to_owned(), "write a finite number")
+        } else if number.is_infinite() {
+            ("infinite".to_owned(), "write a finite number")
+        } else if number < range.min {
+            (format!("{number} is too small"), "raise it; check its unit")
+        } else {
+            (format!("{number} is too large"), "lower it; check its unit")
+        };
         self.problem(message, range.describe(), remedy);
         None
     }
@@ -178,11 +184,12 @@ impl<'a> Value<'a> {
             Node::Integer(integer) if range.contains(&integer) => Some(integer),
             Node::Integer(integer) => {
                 let side = if integer < *range.start() { "too small" } else { "too large" };
-                self.problem(format!("{integer} is {side}"), allowed(), "");
+                let remedy = if integer < *range.start() { "raise it" } else { "lower it" };
+                self.problem(format!("{integer} is {side}"), allowed(), remedy);
                 None
             }
             Node::Null | Node::Flag(_) | Node::Number(_) | Node::Text(_) | Node::List(_) | Node::Table(_) => {
-                self.wrong_kind(allowed(), "")
+                self.wrong_kind(allowed(), "write a whole number")
             }
         }
     }
@@ -204,7 +211,7 @@ impl<'a> Value<'a> {
             | Node::Number(_)
             | Node::Text(_)
             | Node::List(_)
-            | Node::Table(_) => self.wrong_kind("true or false", ""),
+            | Node::Table(_) => self.wrong_kind("true or false", "write one of the two, without quotes"),
         }
     }
 
@@ -226,7 +233,7 @@ impl<'a> Value<'a> {
             | Node::Integer(_)
             | Node::Number(_)
             | Node::List(_)
-            | Node::Table(_) => self.wrong_kind(allowed(), ""),
+            | Node::Table(_) => self.wrong_kind(allowed(), "write such a text"),
         }
     }
 
@@ -268,7 +275,7 @@ impl<'a> Value<'a> {
         };
         match found {
             Some((_, choice)) => Some(*choice),
-            None => self.wrong_kind(listed(choices.iter().map(|(word, _)| *word)), ""),
+            None => self.wrong_kind(listed(choices.iter().map(|(word, _)| *word)), "choose one of these"),
         }
     }
 
@@ -296,7 +303,9 @@ impl<'a> Value<'a> {
             | Node::Integer(_)
             | Node::Number(_)
             | Node::Text(_)
-            | Node::List(_) => self.wrong_kind("a table of keys and values", ""),
+            | Node::List(_) => {
+                self.wrong_kind("a table of keys and values", "write `key = value` pairs, in JSON an object")
+            }
         }
     }
 
@@ -328,7 +337,7 @@ impl<'a> Value<'a> {
             | Node::Integer(_)
             | Node::Number(_)
             | Node::Text(_)
-            | Node::Table(_) => self.wrong_kind(allowed(), ""),
+            | Node::Table(_) => self.wrong_kind(allowed(), "write a list of this length"),
         }
     }
 

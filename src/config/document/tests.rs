@@ -23,7 +23,10 @@ fn all_mistakes_of_a_table_are_noted_at_once() {
             "acc: found \"fast\"; allowed: a number, 0.1 to 2000 mm/s; \
              remedy: write the number without quotes; its unit is in the key"
                 .to_owned(),
-            format!("a[2]: 1{} is too large; allowed: 0.1 to 2000 mm/s", "0".repeat(300)),
+            format!(
+                "a[2]: 1{} is too large; allowed: 0.1 to 2000 mm/s; remedy: lower it; check its unit",
+                "0".repeat(300)
+            ),
             "v_m_s: unknown key; allowed: `v_mm_s`, `acc`, `a`; remedy: did you mean `v_mm_s`?".to_owned(),
         ]
     );

@@ -254,7 +254,7 @@ fn read_schedule(process: &dyn Process, name: &Value<'_>, cell: &Cell) -> Option
             let first = mistakes.first().map(ToString::to_string).unwrap_or_default();
             name.problem(
                 format!("the data set `{wanted}` has mistakes: {first}"),
-                "",
+                "a data set without mistakes",
                 format!("correct processes/{wanted}.toml"),
             );
             None

@@ -191,6 +191,9 @@ fn each_mistake_of_an_instruction_is_reported_once_at_its_place() {
         let found = problems(&job_of(&instruction));
         let hit = found.iter().find(|problem| problem.place == place && problem.message.contains(message));
         assert!(hit.is_some(), "{instruction}\nexpected {place}: …{message}…, found\n{}", lines(&found));
+        for problem in &found {
+            assert!(!problem.allowed.is_empty() && !problem.remedy.is_empty(), "{problem}");
+        }
         // A wrong key is unknown, and the right one is missing: two problems, one mistake.
         let unknown = usize::from(found.iter().any(|problem| problem.message == "unknown key"));
         assert!(found.len() <= 1 + unknown, "{instruction}\n{}", lines(&found));

@@ -93,7 +93,7 @@ impl Process for Welding {
         let Some(binding) = cell.welding else {
             data.problem(
                 "this cell has no welding power source",
-                "",
+                "a cell with `[welding]`",
                 "add `[welding]` to the cell file, or weld in another cell",
             );
             return None;
