@@ -100,8 +100,6 @@ pub fn nearest_on(segment: &Segment, chain: &Chain, measured: &Vector3<f64>, s_g
 /// What was found for one sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Measured {
-    /// Measured tool centre point, m, base frame.
-    pub tool: Point3<f64>,
     /// Distance from the programmed path, m.
     pub distance_m: f64,
     /// Path parameter of the nearest point, if it is on the segment being executed.
@@ -170,8 +168,15 @@ impl MeasuredPath {
         self.piece = u32::MAX;
     }
 
-    /// Looks at one sample of the run. None when its piece is no motion.
-    pub fn look(&mut self, sample: &Sample) -> Option<Measured> {
+    /// The measured tool centre point: drive positions through forward kinematics; m, base frame.
+    #[must_use]
+    pub fn tool(&self, sample: &Sample) -> Point3<f64> {
+        (self.chain.forward(&sample.q_actual) * sample.x_flange_tool).translation.vector.into()
+    }
+
+    /// Compares the measured `tool` (m, base frame) of a sample of the run with the programmed path. None
+    /// when its piece is no motion.
+    pub fn look(&mut self, sample: &Sample, tool: &Point3<f64>) -> Option<Measured> {
         let segment = *self.segment(sample.piece)?;
         if sample.piece != self.piece {
             self.piece = sample.piece;
@@ -182,7 +187,7 @@ impl MeasuredPath {
         let time_s = sample.time.as_seconds();
         self.remember(Setpoint { time_s, s: sample.s, speed: sample.speed });
 
-        let tool = tool_of(&self.chain, &sample.q_actual, &segment);
+        let tool = tool.coords;
         let nearest = nearest_on(&segment, &self.chain, &tool, self.last_s);
         self.last_s = nearest.s;
         // Near its ends the measured point may still, or already, be on a neighbour.
@@ -196,7 +201,6 @@ impl MeasuredPath {
             .reduce(f64::min);
         let on_neighbour = neighbour.is_some_and(|distance_m| distance_m < nearest.distance_m);
         Some(Measured {
-            tool: tool.into(),
             distance_m: neighbour.map_or(nearest.distance_m, |other| other.min(nearest.distance_m)),
             s: (!on_neighbour).then_some(nearest.s),
             cartesian: !matches!(segment.path, Path::Joint(_)),

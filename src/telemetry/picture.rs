@@ -71,11 +71,13 @@ struct PathMark {
 struct Slice {
     slowest_m_s: f64,
     fastest_m_s: f64,
+    under_process: bool,
     arc: bool,
     filled: bool,
 }
 
-const EMPTY: Slice = Slice { slowest_m_s: f64::MAX, fastest_m_s: 0.0, arc: false, filled: false };
+const EMPTY: Slice =
+    Slice { slowest_m_s: f64::MAX, fastest_m_s: 0.0, under_process: false, arc: false, filled: false };
 
 /// What the picture is made of.
 #[derive(Clone, Debug)]
@@ -134,6 +136,7 @@ impl PictureData {
         if let Some(slice) = self.slices.get_mut(index) {
             slice.slowest_m_s = slice.slowest_m_s.min(speed_m_s);
             slice.fastest_m_s = slice.fastest_m_s.max(speed_m_s);
+            slice.under_process |= under_process;
             slice.arc |= arc;
             slice.filled = true;
         }
@@ -156,7 +159,18 @@ impl PictureData {
             Frame::new(670.0, 90.0, 500.0, 400.0),
             |at| (at.x * 1e3, at.z * 1e3),
         );
-        self.speed_chart(&mut svg, &Frame::new(70.0, 580.0, 1100.0, 250.0));
+        let fastest = |process_only: bool| {
+            let shown =
+                self.slices.iter().filter(|slice| slice.filled && (slice.under_process || !process_only));
+            shown.fold(0.0_f64, |fastest, slice| fastest.max(slice.fastest_m_s))
+        };
+        let whole = Frame::new(70.0, 580.0, 1100.0, 170.0);
+        self.speed_chart(&mut svg, "speed of the tool", &whole, fastest(false));
+        if fastest(true) > 0.0 {
+            // Between two seams the arm is often a hundred times faster than on them.
+            let seams = Frame::new(70.0, 840.0, 1100.0, 170.0);
+            self.speed_chart(&mut svg, "speed of the tool, scale of the seams", &seams, fastest(true));
+        }
         svg.push_str("</svg>\n");
         svg
     }
@@ -183,14 +197,9 @@ impl PictureData {
         polyline(svg, &plane, self.driven.iter().copied(), &project, ("driven", "driven"));
     }
 
-    fn speed_chart(&self, svg: &mut String, frame: &Frame) {
-        let fastest = self
-            .slices
-            .iter()
-            .filter(|slice| slice.filled)
-            .fold(0.0_f64, |max, slice| max.max(slice.fastest_m_s));
+    fn speed_chart(&self, svg: &mut String, name: &str, frame: &Frame, fastest: f64) {
         let end_s = self.slice_s * f64::from(u32::try_from(self.slices.len()).unwrap_or(u32::MAX)).max(1.0);
-        let plane = Plane { frame: *frame, x: (0.0, end_s), y: (0.0, (fastest * 1e3 * 1.1).max(1.0)) };
+        let plane = Plane { frame: *frame, x: (0.0, end_s), y: (0.0, (fastest * 1e3 * 1.2).max(1.0)) };
 
         let mut arc_from = None;
         let times = (0_u32..).map(|index| f64::from(index) * self.slice_s);
@@ -212,7 +221,7 @@ impl PictureData {
                 (None, false) | (Some(_), true) => {}
             }
         }
-        plane.axes(svg, "speed of the tool", "time, s", "mm/s");
+        plane.axes(svg, name, "time, s", "mm/s");
         // One band from the slowest to the fastest speed of each slice: nothing is hidden by thinning.
         let filled = || {
             (0_u32..)
@@ -220,13 +229,15 @@ impl PictureData {
                 .zip(&self.slices)
                 .filter(|(_, slice)| slice.filled)
         };
+        // What is faster than the chart shows leaves it at the top edge.
+        let up = |speed_m_s: f64| plane.up(speed_m_s * 1e3).max(frame.top);
         let mut band = String::new();
         for (time_s, slice) in filled() {
-            let _ = write!(band, "{:.1},{:.1} ", plane.across(time_s), plane.up(slice.fastest_m_s * 1e3));
+            let _ = write!(band, "{:.1},{:.1} ", plane.across(time_s), up(slice.fastest_m_s));
         }
         let mut back = String::new();
         for (time_s, slice) in filled().collect::<Vec<_>>().into_iter().rev() {
-            let _ = write!(back, "{:.1},{:.1} ", plane.across(time_s), plane.up(slice.slowest_m_s * 1e3));
+            let _ = write!(back, "{:.1},{:.1} ", plane.across(time_s), up(slice.slowest_m_s));
         }
         let _ = writeln!(svg, "<polygon class=\"speed\" points=\"{band}{}\"/>", back.trim_end());
     }
@@ -236,6 +247,7 @@ fn merged(pair: &[Slice]) -> Slice {
     pair.iter().fold(EMPTY, |all, slice| Slice {
         slowest_m_s: all.slowest_m_s.min(slice.slowest_m_s),
         fastest_m_s: all.fastest_m_s.max(slice.fastest_m_s),
+        under_process: all.under_process || slice.under_process,
         arc: all.arc || slice.arc,
         filled: all.filled || slice.filled,
     })
@@ -387,7 +399,7 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-const HEAD: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 1200 890\" width=\"1200\" height=\"890\">\n\
+const HEAD: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 1200 1070\" width=\"1200\" height=\"1070\">\n\
 <style>\n\
 text { font: 12px sans-serif; fill: #222; }\n\
 .title { font-size: 20px; font-weight: bold; }\n\
@@ -401,7 +413,7 @@ polyline { fill: none; stroke-linejoin: round; stroke-linecap: round; }\n\
 .speed { fill: #1747a6; stroke: #1747a6; stroke-width: 1; }\n\
 .arc { fill: #fbe3c8; }\n\
 </style>\n\
-<rect width=\"1200\" height=\"890\" fill=\"#fff\"/>\n";
+<rect width=\"1200\" height=\"1070\" fill=\"#fff\"/>\n";
 
 const LEGEND: &str = "<polyline class=\"programmed\" points=\"640,28 680,28\"/><text x=\"688\" y=\"32\">programmed</text>\n\
 <polyline class=\"seam\" points=\"780,28 820,28\"/><text x=\"828\" y=\"32\">seam</text>\n\

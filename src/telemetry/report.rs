@@ -176,22 +176,26 @@ impl RunReport {
 
     fn sample_of_run(&mut self, sample: &Sample) {
         let arc = self.channels.arc_on(sample);
-        let Some(measured) = self.path.look(sample) else {
-            self.arc_cycles += u64::from(arc);
-            return;
-        };
-        let before = self.last_tool.replace((sample.cycle.0, measured.tool));
-        let step = before
-            .filter(|(cycle, _)| *cycle < sample.cycle.0)
-            .map(|(cycle, tool)| ((measured.tool - tool).norm(), self.seconds(sample.cycle.0 - cycle)));
-        if arc {
-            self.arc_cycles += 1;
-            self.arc_length_m += step.map_or(0.0, |(way_m, _)| way_m);
-        }
+        self.arc_cycles += u64::from(arc);
         // A stale position says nothing about where the tool is.
         if !sample.fresh {
             return;
         }
+        let tool = self.path.tool(sample);
+        let before = self.last_tool.replace((sample.cycle.0, tool));
+        let step = before
+            .filter(|(cycle, _)| *cycle < sample.cycle.0)
+            .map(|(cycle, before)| ((tool - before).norm(), self.seconds(sample.cycle.0 - cycle)));
+        if arc {
+            self.arc_length_m += step.map_or(0.0, |(way_m, _)| way_m);
+        }
+        let speed_m_s = step.map(|(way_m, time_s)| way_m / time_s);
+        if let Some(began) = self.began {
+            let time_s = self.seconds(sample.cycle.0 - began);
+            self.picture.driven(time_s, &tool, sample.phase.is_some(), arc, speed_m_s);
+        }
+        // Standing for a phase of a process, a dwell or an input: there is no path to deviate from.
+        let Some(measured) = self.path.look(sample, &tool) else { return };
         let under_process = sample.phase.is_some();
         if measured.cartesian {
             self.all.add(measured.distance_m);
@@ -204,16 +208,11 @@ impl RunReport {
         if let Some(lag_s) = measured.lag_s {
             self.lag.add(lag_s);
         }
-        let speed_m_s = step.map(|(way_m, time_s)| way_m / time_s);
         if let (true, true, Some(s), Some(speed_m_s), Some(segment)) =
             (under_process, measured.cartesian, measured.s, speed_m_s, self.path.segment(sample.piece))
             && is_main_phase(segment, s)
         {
             self.speed.add(speed_m_s);
-        }
-        if let Some(began) = self.began {
-            let time_s = self.seconds(sample.cycle.0 - began);
-            self.picture.driven(time_s, &measured.tool, under_process, arc, speed_m_s);
         }
     }
 }
