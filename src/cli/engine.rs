@@ -91,6 +91,7 @@ pub struct Engine {
     pub started: Started,
     realtime: Option<JoinHandle<RunLoop<Wire>>>,
     realtime_stop: Arc<AtomicBool>,
+    unfiltered: Arc<AtomicBool>,
     service: Option<JoinHandle<anyhow::Result<()>>>,
     shutdown: Option<oneshot::Sender<()>>,
     capture: bool,
@@ -121,8 +122,16 @@ impl Engine {
         let realtime_stop = Arc::new(AtomicBool::new(false));
         let late = Arc::new(AtomicU64::new(0));
         let link = open_link(assembly, options.seed, &late)?;
-        let (realtime, outcome) =
-            start_realtime(assembly, link, realtime_end, options.capture, Arc::clone(&realtime_stop), late)?;
+        let unfiltered = Arc::new(AtomicBool::new(false));
+        let (realtime, outcome) = start_realtime(
+            assembly,
+            link,
+            realtime_end,
+            options.capture,
+            Arc::clone(&realtime_stop),
+            late,
+            Arc::clone(&unfiltered),
+        )?;
         let found = outcome.recv().context("the real-time thread ended before the bus was up")??;
 
         let planner = Arc::new(CellPlanner::new(assembly.clone()));
@@ -141,6 +150,7 @@ impl Engine {
             started: Started { tcp, ..found },
             realtime: Some(realtime),
             realtime_stop,
+            unfiltered,
             service: Some(service),
             shutdown: Some(shutdown),
             capture: options.capture,
@@ -153,6 +163,12 @@ impl Engine {
         let runs = |finished: Option<bool>| finished == Some(false);
         runs(self.realtime.as_ref().map(JoinHandle::is_finished))
             && runs(self.service.as_ref().map(JoinHandle::is_finished))
+    }
+
+    /// False when the kernel did not take the system-call filter of the real-time thread.
+    #[must_use]
+    pub fn is_filtered(&self) -> bool {
+        !self.unfiltered.load(Ordering::Relaxed)
     }
 
     /// Stops the arm on its path, switches the drives off, takes the bus down. Writes the bus capture when
@@ -212,6 +228,7 @@ fn start_realtime(
     capture: bool,
     stop: Arc<AtomicBool>,
     late: Arc<AtomicU64>,
+    unfiltered: Arc<AtomicBool>,
 ) -> anyhow::Result<(JoinHandle<RunLoop<Wire>>, StartOutcome)> {
     let settings = assembly.cycle_settings().map_err(super::problems)?;
     let map = assembly.process_data_map().map_err(super::problems)?;
@@ -243,18 +260,17 @@ fn start_realtime(
             let bring_up = begun.elapsed();
             let mut run_loop = RunLoop::new(bus, Cycle::new(settings, end), map);
             let rights = set_up(&wanted);
-            let mut text = rights.to_string();
-            let filter = system_call_filter::install();
-            if let Err(error) = &filter {
-                text.push_str(&format!("no:  system-call filter: {error}\n"));
-            }
             let started = Started {
                 bring_up,
-                rights: text,
-                has_all_rights: rights.is_complete() && filter.is_ok(),
+                rights: rights.to_string(),
+                has_all_rights: rights.is_complete(),
                 tcp: None,
             };
+            // Said before the filter is on: to wake the receiver is a system call of its own.
             let _gone = report.send(Ok(started));
+            if system_call_filter::install().is_err() {
+                unfiltered.store(true, Ordering::Relaxed);
+            }
             while !stop.load(Ordering::Relaxed) {
                 run_loop.one_cycle(late.load(Ordering::Relaxed));
             }

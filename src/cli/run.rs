@@ -70,6 +70,9 @@ pub fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
             }
         }
     });
+    if !engine.is_filtered() {
+        print("no:  system-call filter of the real-time thread: the kernel refused it");
+    }
     if !by_itself {
         print("ending: the arm stops on its path, the drives are switched off");
     }

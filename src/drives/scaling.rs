@@ -66,12 +66,12 @@ pub struct CounterFollower {
 }
 
 impl CounterFollower {
-    /// Takes a new counter reading and returns the followed count. The first reading is taken as it is.
-    pub fn update(&mut self, scaling: &DriveScaling, reading: i32) -> i64 {
-        let followed = match self.followed {
-            None => i64::from(scaling.wrap(i64::from(reading))),
-            Some(last) => last + i64::from(scaling.wrap(i64::from(reading).wrapping_sub(last))),
-        };
+    /// Takes a new counter reading and returns the followed count: of all counts that show this reading,
+    /// the one nearest to the last, or for the first reading to `middle`, the count in the middle of where
+    /// the drive can be. So a joint that stands beyond a wrap at power-up is where it is.
+    pub fn update(&mut self, scaling: &DriveScaling, reading: i32, middle: i64) -> i64 {
+        let near = self.followed.unwrap_or(middle);
+        let followed = near + i64::from(scaling.wrap(i64::from(reading).wrapping_sub(near)));
         self.followed = Some(followed);
         followed
     }
@@ -162,12 +162,25 @@ mod tests {
         ) {
             let scaling = scaling(bits);
             let mut follower = CounterFollower::default();
-            let first = follower.update(&scaling, scaling.wrap(i64::from(start)));
+            let first = follower.update(&scaling, scaling.wrap(i64::from(start)), 0);
             let mut position = first;
             for step in steps {
                 position += step;
-                prop_assert_eq!(follower.update(&scaling, scaling.wrap(position)), position);
+                prop_assert_eq!(follower.update(&scaling, scaling.wrap(position), 0), position);
             }
+        }
+
+        #[test]
+        fn at_power_up_the_span_nearest_to_the_middle_is_taken(
+            bits in 16_u32..=32,
+            middle in -9_000_000_000_i64..9_000_000_000,
+            share in -0.49_f64..0.49,
+        ) {
+            let scaling = scaling(bits);
+            #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a test")]
+            let position = middle + (share * (1_i64 << bits) as f64) as i64;
+            let mut follower = CounterFollower::default();
+            prop_assert_eq!(follower.update(&scaling, scaling.wrap(position), middle), position);
         }
 
         #[test]

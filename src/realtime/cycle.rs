@@ -130,7 +130,7 @@ impl Cycle {
         Self {
             dt_s,
             boundary,
-            drives: DriveGroup::new(settings.scaling),
+            drives: DriveGroup::new(settings.scaling, &settings.limits),
             supervision: Supervision::new(settings.supervision, settings.limits, dt_s),
             gate: SetpointGate::new(settings.limits, dt_s),
             interpolator: Interpolator::new(settings.chain, settings.inverse, dt_s),

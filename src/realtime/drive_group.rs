@@ -5,7 +5,7 @@ use crate::devices::objects::{MODE_CSP, STATUS_QUICK_STOP, STATUS_VOLTAGE_ENABLE
 use crate::drives::cia402::{DriveGoal, DriveState, controlword};
 use crate::drives::process_image::{DriveCommand, DriveFeedback};
 use crate::drives::scaling::{ArmScaling, CounterFollower};
-use crate::joints::{JointVector, MAX_JOINTS};
+use crate::joints::{JointLimits, JointVector, MAX_JOINTS};
 
 /// Cycles between edges of the fault-reset bit: drives want to see both levels for a while.
 const RESET_HALF_PERIOD_CYCLES: u64 = 20;
@@ -30,16 +30,27 @@ struct Axis {
 pub struct DriveGroup {
     scaling: ArmScaling,
     axes: [Axis; MAX_JOINTS],
+    /// Drive angles in the middle of where the joints can be, rad: tells the span of a counter at power-up.
+    middle_angles: JointVector,
     q_actual: JointVector,
     q_previous: JointVector,
 }
 
 impl DriveGroup {
-    /// Drives that have not reported yet.
+    /// Drives that have not reported yet, of joints that stand within `limits`.
     #[must_use]
-    pub fn new(scaling: ArmScaling) -> Self {
+    pub fn new(scaling: ArmScaling, limits: &JointLimits) -> Self {
         let zeros = JointVector::zeros(scaling.drive_count());
-        Self { scaling, axes: [Axis::default(); MAX_JOINTS], q_actual: zeros, q_previous: zeros }
+        let middle = JointVector::from_fn(scaling.drive_count(), |joint| {
+            limits.as_slice().get(joint).map_or(0.0, |limit| 0.5 * (limit.position_min + limit.position_max))
+        });
+        Self {
+            scaling,
+            axes: [Axis::default(); MAX_JOINTS],
+            middle_angles: scaling.drive_angles(&middle),
+            q_actual: zeros,
+            q_previous: zeros,
+        }
     }
 
     fn axes(&self) -> impl Iterator<Item = &Axis> {
@@ -73,7 +84,8 @@ impl DriveGroup {
             axis.feedback = *feedback;
             axis.state = DriveState::from_statusword(feedback.statusword);
             if let Some(scaling) = self.scaling.drive(drive) {
-                axis.counts = axis.follower.update(scaling, feedback.position_counts);
+                let middle = scaling.counts(self.middle_angles.get(drive));
+                axis.counts = axis.follower.update(scaling, feedback.position_counts, middle);
             }
             axis.known = true;
         }
@@ -205,6 +217,7 @@ mod tests {
     use super::*;
     use crate::config::cell::Coupling;
     use crate::drives::scaling::DriveScaling;
+    use crate::joints::JointLimit;
 
     fn group() -> DriveGroup {
         let scaling = DriveScaling {
@@ -215,7 +228,15 @@ mod tests {
             offset_rad: -0.7,
         };
         let coupling = Coupling::new(&[vec![1.0, 0.0], vec![0.02, 1.0]]).unwrap();
-        DriveGroup::new(ArmScaling::new(&[scaling; 2], coupling).unwrap())
+        let limit = JointLimit {
+            position_min: -3.0,
+            position_max: 3.0,
+            speed_max: 1.0,
+            acceleration_max: 1.0,
+            jerk_max: 1.0,
+        };
+        let limits = JointLimits::from_slice(&[limit; 2]).unwrap();
+        DriveGroup::new(ArmScaling::new(&[scaling; 2], coupling).unwrap(), &limits)
     }
 
     fn feedback(statusword: u16, counts: [i32; 2]) -> [DriveFeedback; MAX_JOINTS] {
