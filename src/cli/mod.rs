@@ -2,6 +2,9 @@
 
 pub mod assembly;
 pub mod check;
+pub mod client;
+pub mod connection;
+pub mod demo;
 pub mod engine;
 pub mod fault_script;
 pub mod job_planner;
@@ -31,12 +34,16 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Subcommands {
+    /// Run the main job on the built-in simulated cell
+    Demo(demo::DemoArguments),
     /// Run the daemon until SIGTERM
     Run(run::RunArguments),
     /// Report every mistake of a cell file or of a job
     Check(check::CheckArguments),
     /// Run a job on the simulated cell, on virtual time
     Simulate(simulate::SimulateArguments),
+    #[command(flatten)]
+    Client(client::ClientCommand),
 }
 
 /// How a subcommand ended; the number is part of the interface.
@@ -56,9 +63,11 @@ pub enum Exit {
 #[must_use]
 pub fn main(arguments: &Arguments) -> ExitCode {
     let result = match &arguments.command {
+        Subcommands::Demo(arguments) => demo::demo(arguments),
         Subcommands::Run(arguments) => run::run(arguments),
         Subcommands::Check(arguments) => Ok(check::check(arguments)),
         Subcommands::Simulate(arguments) => simulate::simulate(arguments),
+        Subcommands::Client(command) => client::client(command),
     };
     let exit = result.unwrap_or_else(|error| {
         print_error(&format!("motiond: {error:#}"));
