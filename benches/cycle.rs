@@ -5,6 +5,7 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use motiond::boundary::command_queue::{Command, StampedCommand};
+use motiond::boundary::event_queue::EventKind;
 use motiond::boundary::phase_table::Actions;
 use motiond::boundary::piece_queue::{Piece, PieceKind};
 use motiond::boundary::{DaemonEnd, boundary};
@@ -72,7 +73,9 @@ impl Shuttle {
     /// Takes what the cycle has published; at the end of a motion pushes the next one, from where the arm
     /// really stands (a redundant arm does not come back to the same joint positions).
     fn serve(&mut self) {
-        while self.daemon.events.pop().is_some() {}
+        while let Some(event) = self.daemon.events.pop() {
+            assert!(!matches!(event.kind, EventKind::Fault(_)), "{event:?}");
+        }
         while let Some(sample) = self.daemon.samples.pop() {
             let at_end = sample.s >= self.there.path.length() && sample.piece + 1 == self.pushed;
             if at_end {

@@ -5,6 +5,8 @@
 
 mod cycle;
 mod heap;
+mod machine;
+mod sanitizer;
 #[path = "../support/segment_link.rs"]
 mod segment_link;
 mod system_calls;

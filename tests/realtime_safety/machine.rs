@@ -1,0 +1,181 @@
+//! The whole cycle (bus, machine, inverse kinematics, phases, queues) through every state of the machine: no heap,
+//! no system call that is not on the list.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use motiond::boundary::command_queue::{Command, StampedCommand};
+use motiond::boundary::event_queue::EventKind;
+use motiond::boundary::piece_queue::Piece;
+use motiond::boundary::{DaemonEnd, boundary};
+use motiond::cli::assembly::Assembly;
+use motiond::cli::job_planner::CellPlanner;
+use motiond::cli::simulated_link::{Pace, SimulatedLink};
+use motiond::config::embedded::SAMPLE_JOB;
+use motiond::fieldbus::{FramePump, PumpSettings, bring_up};
+use motiond::jobs::planning_desk::JobPlanner as _;
+use motiond::joints::JointVector;
+use motiond::machine::{ControlEpoch, MachineState, RunTag};
+use motiond::platform::system_call_filter;
+use motiond::platform::trap_allocator::counts;
+use motiond::realtime::cycle::Cycle;
+use motiond::realtime::run_loop::RunLoop;
+use motiond::simulator::Injection;
+use motiond::units::Ratio;
+
+use crate::take_turn;
+
+/// Guards against a hang; nothing is measured with it.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Cycles the machine runs at least.
+const CYCLES_MIN: u64 = 100_000;
+
+/// What the test, as the daemon, shares with the real-time thread.
+#[derive(Default)]
+struct Shared {
+    stop: AtomicBool,
+    fault_wanted: AtomicBool,
+    cycles: AtomicU64,
+}
+
+struct Daemon {
+    end: DaemonEnd,
+    planner: CellPlanner,
+    shared: Arc<Shared>,
+    runs: u32,
+    state: MachineState,
+    q: JointVector,
+}
+
+impl Daemon {
+    fn command(&mut self, command: Command) {
+        let stamped = StampedCommand { epoch: ControlEpoch(0), id: 0, command };
+        self.end.commands.push(stamped).expect("the cycle empties the queue");
+    }
+
+    fn look(&mut self) {
+        while let Some(event) = self.end.events.pop() {
+            if let EventKind::State(state) = event.kind {
+                self.state = state;
+            }
+        }
+        while let Some(sample) = self.end.samples.pop() {
+            self.q = sample.q_setpoint;
+        }
+        std::thread::yield_now();
+    }
+
+    fn until(&mut self, state: MachineState) {
+        let begun = Instant::now();
+        while self.state != state {
+            assert!(begun.elapsed() < PATIENCE, "never {state:?}, now {:?}", self.state);
+            self.look();
+        }
+    }
+
+    fn cycles(&mut self, count: u64) {
+        let begun = Instant::now();
+        let end = self.shared.cycles.load(Ordering::Relaxed) + count;
+        while self.shared.cycles.load(Ordering::Relaxed) < end {
+            assert!(begun.elapsed() < PATIENCE, "the real-time thread stands still");
+            self.look();
+        }
+    }
+
+    fn weld(&mut self) {
+        self.cycles(10);
+        let plan = self.planner.plan(SAMPLE_JOB, &self.q).expect("the sample job can be planned");
+        self.runs += 1;
+        for (index, piece) in (0_u32..).zip(&plan.pieces) {
+            let piece = Piece {
+                run: RunTag(self.runs),
+                epoch: ControlEpoch(0),
+                index,
+                instruction: piece.instruction,
+                kind: piece.kind,
+            };
+            assert!(self.end.pieces.push(piece).is_ok());
+        }
+        self.command(Command::Start(RunTag(self.runs)));
+        self.until(MachineState::Executing);
+    }
+
+    /// Through every state there is.
+    fn through_every_state(&mut self) {
+        self.command(Command::Enable);
+        self.until(MachineState::Ready);
+        self.weld();
+        self.cycles(5000);
+        self.command(Command::Hold);
+        self.until(MachineState::Held);
+        self.command(Command::Resume);
+        self.until(MachineState::Executing);
+        self.cycles(1000);
+        for percent in [50.0, 10.0, 100.0] {
+            self.command(Command::Override(Ratio::new(percent / 100.0).expect("a ratio")));
+            self.cycles(500);
+        }
+        self.command(Command::Stop);
+        self.until(MachineState::Ready);
+        self.weld();
+        self.cycles(4000);
+        self.shared.fault_wanted.store(true, Ordering::Relaxed);
+        self.until(MachineState::Fault);
+        self.command(Command::ResetFault);
+        self.until(MachineState::Disabled);
+        self.command(Command::Enable);
+        self.until(MachineState::Ready);
+        self.command(Command::Disable);
+        self.until(MachineState::Disabled);
+    }
+}
+
+#[test]
+fn the_whole_cycle_uses_no_heap_and_no_foreign_system_call_in_any_state() {
+    let _turn = take_turn();
+    let assembly = Assembly::load(None).expect("the built-in cell is valid");
+    let (realtime_end, end) = boundary();
+    let shared = Arc::new(Shared::default());
+    let in_thread = Arc::clone(&shared);
+    let cell = assembly.clone();
+    let thread = std::thread::spawn(move || {
+        let segment = cell.simulated_segment(1).expect("the built-in segment is valid");
+        let pump = FramePump::new(SimulatedLink::new(segment, Pace::Virtual), PumpSettings::SIMULATED);
+        let Ok(bus) = bring_up(pump, &cell.bus_description()) else { panic!("the segment comes up") };
+        let settings = cell.cycle_settings().expect("the built-in cell is valid");
+        let map = cell.process_data_map().expect("the built-in cell is valid");
+        let mut run_loop = RunLoop::new(bus, Cycle::new(settings, realtime_end), map);
+        let before = (counts(), system_call_filter::forbidden_system_calls());
+        system_call_filter::install().expect("the kernel has seccomp");
+        while !in_thread.stop.load(Ordering::Relaxed) {
+            if in_thread.fault_wanted.swap(false, Ordering::Relaxed) {
+                let fault = Injection::DriveFault { device: 2, code: 0x7500, lasts: false };
+                assert!(run_loop.bus_mut().link_mut().segment_mut().inject(fault).is_ok());
+            }
+            run_loop.one_cycle(0);
+            in_thread.cycles.fetch_add(1, Ordering::Relaxed);
+        }
+        let after = (counts(), system_call_filter::forbidden_system_calls());
+        // What ends the thread is not the cycle's business: keep what would be freed.
+        std::mem::forget(run_loop);
+        (before, after)
+    });
+    let mut daemon = Daemon {
+        end,
+        planner: CellPlanner::new(assembly),
+        shared: Arc::clone(&shared),
+        runs: 0,
+        state: MachineState::Disabled,
+        q: JointVector::zeros(6),
+    };
+    while shared.cycles.load(Ordering::Relaxed) < CYCLES_MIN {
+        daemon.through_every_state();
+    }
+    shared.stop.store(true, Ordering::Relaxed);
+    let (before, after) = thread.join().expect("the real-time thread ends in order");
+    assert_eq!(after.0, before.0, "heap use in the cycle");
+    let last = system_call_filter::last_forbidden_system_call();
+    assert_eq!(after.1, before.1, "forbidden system calls in the cycle, the last one {last:?}");
+    println!("{} cycles, no heap, no forbidden system call", shared.cycles.load(Ordering::Relaxed));
+}
