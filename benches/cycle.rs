@@ -142,9 +142,9 @@ fn ideal(joints: usize) -> (Ideal, Shuttle) {
     let limit = JointLimit {
         position_min: -1e4,
         position_max: 1e4,
-        speed_max: 3.0,
-        acceleration_max: 20.0,
-        jerk_max: 400.0,
+        speed_max: 30.0,
+        acceleration_max: 1e4,
+        jerk_max: 1e7,
     };
     // The counters stand at zero; the offsets put the arm where it starts.
     let scaling: Vec<DriveScaling> = q

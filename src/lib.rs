@@ -23,6 +23,49 @@
 //! The real-time side and the daemon side never name each other; both use `boundary`, `config` and
 //! layer 1. The simulator uses layer 1 and nothing else. `cli` assembles everything. A test
 //! (`tests/architecture`) refuses any other import.
+//!
+//! ## Threads
+//!
+//! | thread | does | may |
+//! |---|---|---|
+//! | `realtime` | [`realtime::run_loop`]: wait for the cycle, exchange frames, [`realtime::cycle::Cycle::step`] | clock, sleep, send, receive; a system-call filter says so |
+//! | `planner` | [`jobs::planning_desk::ThreadDesk`]: reads and plans documents | anything |
+//! | `api` | [`api::server`]: sockets, sessions, the daemon's core, telemetry | anything |
+//!
+//! In `simulate` and in tests all of it runs on one thread, the daemon side between two cycles
+//! ([`cli::virtual_cell`]), so that the same inputs give the same bytes.
+//!
+//! ## Life of a setpoint
+//!
+//! 1. [`api::broker`] reads a line and makes it an [`api::request::Request`]: one enum lists all that the
+//!    outside may ask.
+//! 2. [`api::daemon`] carries it out: [`jobs::store`] makes a document durable before the answer;
+//!    `job.start` hands it to the planning desk.
+//! 3. [`jobs::format`] reads the document, [`processes`] turns seam data into a phase table,
+//!    [`jobs::expand`] makes a [`planning::Program`] of both.
+//! 4. [`planning::plan`] follows each path through inverse kinematics, checks every limit and finds the
+//!    ceilings of speed, acceleration and jerk along the path: segments and the preflight report.
+//! 5. [`jobs::runner`] stamps the pieces with run and lease and pushes them into
+//!    [`boundary::piece_queue`]; no credit, no push.
+//! 6. [`realtime::interpolator`] takes a piece, advances the path parameter by one cycle
+//!    ([`trajectory::time_law`]) and samples the [`trajectory::path`].
+//! 7. [`kinematics::inverse`] gives joint positions, warm-started from the last cycle.
+//! 8. [`realtime::setpoint_limits`], the gate, lets them pass or turns them into a fault.
+//! 9. [`realtime::drive_group`] makes target counts and controlwords; [`realtime::process_phases`] makes
+//!    the outputs of the same cycle.
+//! 10. [`realtime::run_loop`] writes the process image; [`fieldbus`] sends it first thing in the next cycle.
+//!
+//! ## Life of a measured position
+//!
+//! 1. [`fieldbus::bus`] receives the frame and says of each SubDevice whether its inputs are of this cycle.
+//! 2. [`drives::process_image`] reads the objects, [`realtime::drive_group`] follows the counters and makes
+//!    joint positions; what is not fresh is never used as new.
+//! 3. [`realtime::supervision`] compares with what must be: a finding or nothing.
+//! 4. [`realtime::fault_reaction`] gives the reaction, [`realtime::machine_state`] moves, and the setpoint of
+//!    this very cycle is that of the new state.
+//! 5. [`realtime::cycle`] publishes a sample and events ([`boundary::sample_ring`], [`boundary::event_queue`]).
+//! 6. [`telemetry`] makes status, trace, report and picture of them.
+//! 7. [`api::broker`] tells the subscribers.
 
 pub mod devices;
 pub mod faults;

@@ -41,6 +41,15 @@ pub struct DaemonEnd {
     pub samples: sample_ring::SampleReader,
 }
 
+/// Bytes all queues and rings keep, and keep locked when memory is.
+#[must_use]
+pub const fn queue_bytes() -> usize {
+    piece_queue::CAPACITY * size_of::<piece_queue::Piece>()
+        + command_queue::CAPACITY * size_of::<command_queue::StampedCommand>()
+        + event_queue::CAPACITY * size_of::<event_queue::Event>()
+        + sample_ring::CAPACITY * size_of::<sample_ring::Sample>()
+}
+
 /// Makes all queues at once. Called once, before the real-time thread starts.
 #[must_use]
 pub fn boundary() -> (RealtimeEnd, DaemonEnd) {

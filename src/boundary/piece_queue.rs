@@ -93,10 +93,4 @@ impl PieceReader {
     pub fn pop(&mut self) -> Option<Piece> {
         self.0.pop()
     }
-
-    /// Bytes this queue keeps locked.
-    #[must_use]
-    pub const fn locked_bytes() -> usize {
-        CAPACITY * size_of::<Piece>()
-    }
 }

@@ -56,6 +56,10 @@ pub fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
         engine.started.bring_up.as_secs_f64()
     ));
     print(engine.started.rights.trim_end());
+    print(&format!(
+        "queues and rings: {:.1} MiB",
+        crate::boundary::queue_bytes() as f64 / f64::from(1 << 20)
+    ));
     print(&format!("listening on {}", socket.display()));
     if let Some(address) = engine.started.tcp {
         print(&format!("listening on {address} (loopback only)"));
