@@ -20,13 +20,13 @@ use motiond::drives::scaling::{ArmScaling, DriveScaling};
 use motiond::fieldbus::{AlState, FramePump, PumpSettings, bring_up};
 use motiond::geometry::Pose;
 use motiond::joints::{JointLimit, JointLimits, JointVector, MAX_JOINTS};
-use motiond::kinematics::inverse::{InverseResult, InverseSettings, inverse_from_seed};
+use motiond::kinematics::inverse::InverseSettings;
 use motiond::kinematics::{Chain, ChainJoint, JointKind};
 use motiond::machine::{ControlEpoch, MachineState, RunTag};
 use motiond::realtime::cycle::{Cycle, CycleInputs, CycleOutputs, CycleSettings};
 use motiond::realtime::run_loop::RunLoop;
 use motiond::realtime::supervision::{ExchangeResult, SupervisionSettings};
-use motiond::trajectory::path::{LinePath, Path};
+use motiond::trajectory::path::{JointPath, LinePath, Path};
 use motiond::trajectory::{Ceiling, Segment};
 use motiond::units::Nanoseconds;
 use nalgebra::Vector3;
@@ -34,35 +34,28 @@ use nalgebra::Vector3;
 const COUNTS_PER_TURN: f64 = 8_388_608.0;
 const GEAR: f64 = 100.0;
 
-/// Keeps the arm moving to and fro on a line: pushes the way back whenever the way there is done.
+/// Keeps the arm moving along a line, again and again: at its end it goes back in joint space within a few
+/// cycles, so that a redundant arm starts from the same joint positions each time.
 struct Shuttle {
     daemon: DaemonEnd,
-    there: Segment,
-    back: Segment,
+    line: Segment,
+    q_start: JointVector,
     pushed: u32,
 }
 
 impl Shuttle {
-    fn new(daemon: DaemonEnd, chain: &Chain, q: JointVector) -> Self {
-        let x_start = chain.forward(&q);
+    fn new(daemon: DaemonEnd, chain: &Chain, q_start: JointVector) -> Self {
+        let x_start = chain.forward(&q_start);
         let mut x_end = x_start;
         x_end.translation.vector.z += 0.05;
-        let (mut q_end, steps) = (q, 200);
-        for step in 1..=steps {
-            let x = x_start.lerp_slerp(&x_end, f64::from(step) / f64::from(steps));
-            q_end = match inverse_from_seed(chain, &x, &q_end, &InverseSettings::default()) {
-                InverseResult::Converged { q, .. } | InverseResult::NotConverged { q, .. } => q,
-            };
-        }
-        let segment = |from: (Pose, JointVector), to: (Pose, JointVector)| Segment {
-            path: Path::Line(LinePath::new(from.0, to.0)),
+        let line = Segment {
+            path: Path::Line(LinePath::new(x_start, x_end)),
             ceiling: Ceiling { speed: 0.05, acceleration: 0.5, jerk: 5.0 },
             x_flange_tool: Pose::identity(),
-            q_start: from.1,
-            q_end: to.1,
+            q_start,
+            q_end: q_start,
         };
-        let (start, end) = ((x_start, q), (x_end, q_end));
-        Self { daemon, there: segment(start, end), back: segment(end, start), pushed: 0 }
+        Self { daemon, line, q_start, pushed: 0 }
     }
 
     fn command(&mut self, command: Command) {
@@ -70,28 +63,32 @@ impl Shuttle {
         self.daemon.commands.push(stamped).expect("the queue is empty");
     }
 
-    /// Takes what the cycle has published; at the end of a motion pushes the next one, from where the arm
-    /// really stands (a redundant arm does not come back to the same joint positions).
+    /// Takes what the cycle has published; at the end of the line sends the arm back and along it again.
     fn serve(&mut self) {
         while let Some(event) = self.daemon.events.pop() {
             assert!(!matches!(event.kind, EventKind::Fault(_)), "{event:?}");
         }
         while let Some(sample) = self.daemon.samples.pop() {
-            let at_end = sample.s >= self.there.path.length() && sample.piece + 1 == self.pushed;
-            if at_end {
-                self.push(sample.q_setpoint);
+            if sample.s >= self.line.path.length() && sample.piece + 1 == self.pushed {
+                let back = Segment {
+                    path: Path::Joint(JointPath::new(sample.q_setpoint, self.q_start)),
+                    ceiling: Ceiling { speed: 25.0, acceleration: 500.0, jerk: 50_000.0 },
+                    q_start: sample.q_setpoint,
+                    ..self.line
+                };
+                self.push(back);
+                self.push(self.line);
             }
         }
     }
 
-    fn push(&mut self, q_start: JointVector) {
-        let segment = if self.pushed.is_multiple_of(2) { self.there } else { self.back };
+    fn push(&mut self, segment: Segment) {
         let piece = Piece {
             run: RunTag(1),
             epoch: ControlEpoch(0),
             index: self.pushed,
             instruction: 0,
-            kind: PieceKind::Motion(Segment { q_start, ..segment }),
+            kind: PieceKind::Motion(segment),
         };
         self.pushed += 1;
         assert!(self.daemon.pieces.push(piece).is_ok());
@@ -199,11 +196,10 @@ fn ideal(joints: usize) -> (Ideal, Shuttle) {
         machine.step();
     }
     shuttle.command(Command::Start(RunTag(1)));
-    let mut q_start = q;
     while let Some(sample) = shuttle.daemon.samples.pop() {
-        q_start = sample.q_setpoint;
+        shuttle = Shuttle::new(shuttle.daemon, &chain, sample.q_setpoint);
     }
-    shuttle.push(q_start);
+    shuttle.push(shuttle.line);
     for _ in 0..100 {
         machine.step();
     }
@@ -253,7 +249,7 @@ fn whole_cycle(criterion: &mut Criterion) {
     }
     let mut shuttle = Shuttle::new(daemon, &standing.cell.model.chain, q_start);
     shuttle.command(Command::Start(RunTag(1)));
-    shuttle.push(q_start);
+    shuttle.push(shuttle.line);
     criterion.bench_function(
         "whole cycle: ethercrab, six simulated drives and terminals, 6 joints",
         |bencher| {

@@ -49,7 +49,7 @@ pub fn check(arguments: &CheckArguments) -> Exit {
     };
     match outcome {
         Ok(text) if arguments.json => {
-            super::print(&serde_json::json!({"ok": true, "summary": text}).to_string())
+            super::print(&serde_json::json!({"ok": true, "summary": text}).to_string());
         }
         Ok(text) => super::print(&text),
         Err(problems) => {

@@ -31,13 +31,13 @@ pub enum CallError {
 #[must_use]
 pub fn refusal_text(error: &Value) -> String {
     let data = &error["data"];
-    let mut text = data["message"].as_str().or(error["message"].as_str()).unwrap_or("refused").to_owned();
+    let mut text =
+        data["message"].as_str().or_else(|| error["message"].as_str()).unwrap_or("refused").to_owned();
     for (key, name) in [("code", "code"), ("where", "where"), ("cause", "cause"), ("remedy", "remedy")] {
-        match &data[key] {
-            Value::Null => {}
-            Value::String(value) if value.is_empty() => {}
-            Value::String(value) => text.push_str(&format!("\n  {name}: {value}")),
-            other => text.push_str(&format!("\n  {name}: {other}")),
+        let value = &data[key];
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        if !value.is_empty() && value != "null" {
+            text.push_str(&format!("\n  {name}: {value}"));
         }
     }
     for problem in data["problems"].as_array().into_iter().flatten() {

@@ -88,6 +88,7 @@ pub fn print_error(text: &str) {
 
 /// Several problems as one error.
 #[must_use]
+#[expect(clippy::needless_pass_by_value, reason = "fits `map_err`")]
 pub fn problems(problems: Vec<Problem>) -> anyhow::Error {
     let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
     anyhow::anyhow!("{}", lines.join("\n"))

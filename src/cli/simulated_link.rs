@@ -38,7 +38,7 @@ pub struct SimulatedLink {
     /// Wall clock minus virtual time; set with the first wait.
     origin: Option<u64>,
     /// Ring of answers on their way back, oldest at `first`.
-    answers: Box<[Answer; FRAMES_MAX]>,
+    answers: Vec<Answer>,
     first: usize,
     count: usize,
 }
@@ -60,7 +60,7 @@ impl SimulatedLink {
             now: Nanoseconds(0),
             pace,
             origin: None,
-            answers: Box::new([empty; FRAMES_MAX]),
+            answers: vec![empty; FRAMES_MAX],
             first: 0,
             count: 0,
         }
@@ -120,21 +120,24 @@ impl FrameLink for SimulatedLink {
     }
 
     fn receive(&mut self, buffer: &mut [u8], deadline: Nanoseconds) -> Result<Option<usize>, LinkError> {
+        // Frames that injected faults have duplicated or delayed come by themselves.
+        if let Some(length) = self.segment.next_returned_frame(self.now, buffer) {
+            return Ok(Some(length));
+        }
         let next = self.answers.get(self.first).filter(|_| self.count > 0);
-        let Some(answer) = next.copied().filter(|answer| answer.arrives <= deadline.max(self.now)) else {
+        let Some(answer) = next.filter(|answer| answer.arrives <= deadline.max(self.now)) else {
             self.pass_time(deadline);
-            return Ok(None);
+            return Ok(self.segment.next_returned_frame(self.now, buffer));
         };
-        self.first = (self.first + 1) % FRAMES_MAX;
-        self.count -= 1;
-        self.pass_time(answer.arrives);
-        let (Some(source), Some(target)) =
-            (answer.bytes.get(..answer.length), buffer.get_mut(..answer.length))
-        else {
+        let (arrives, length) = (answer.arrives, answer.length);
+        let (Some(source), Some(target)) = (answer.bytes.get(..length), buffer.get_mut(..length)) else {
             return Err(LinkError::TooLong);
         };
         target.copy_from_slice(source);
-        Ok(Some(answer.length))
+        self.first = (self.first + 1) % FRAMES_MAX;
+        self.count -= 1;
+        self.pass_time(arrives);
+        Ok(Some(length))
     }
 
     fn now(&self) -> Nanoseconds {
