@@ -39,6 +39,8 @@ const GEAR: f64 = 100.0;
 struct Shuttle {
     daemon: DaemonEnd,
     line: Segment,
+    /// Limits of the way back.
+    back: Ceiling,
     q_start: JointVector,
     pushed: u32,
 }
@@ -55,7 +57,8 @@ impl Shuttle {
             q_start,
             q_end: q_start,
         };
-        Self { daemon, line, q_start, pushed: 0 }
+        let back = Ceiling { speed: 25.0, acceleration: 500.0, jerk: 50_000.0 };
+        Self { daemon, line, back, q_start, pushed: 0 }
     }
 
     fn command(&mut self, command: Command) {
@@ -72,7 +75,7 @@ impl Shuttle {
             if sample.s >= self.line.path.length() && sample.piece + 1 == self.pushed {
                 let back = Segment {
                     path: Path::Joint(JointPath::new(sample.q_setpoint, self.q_start)),
-                    ceiling: Ceiling { speed: 25.0, acceleration: 500.0, jerk: 50_000.0 },
+                    ceiling: self.back,
                     q_start: sample.q_setpoint,
                     ..self.line
                 };
@@ -248,6 +251,7 @@ fn whole_cycle(criterion: &mut Criterion) {
         }
     }
     let mut shuttle = Shuttle::new(daemon, &standing.cell.model.chain, q_start);
+    shuttle.back = Ceiling { speed: 1.0, acceleration: 5.0, jerk: 60.0 };
     shuttle.command(Command::Start(RunTag(1)));
     shuttle.push(shuttle.line);
     criterion.bench_function(

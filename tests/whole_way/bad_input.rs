@@ -72,7 +72,7 @@ fn paths_that_cannot_be_travelled_are_refused_before_anything_moves() {
             job["instructions"][3]["pose"]["position_mm"] = json!([-1200.0, -150.0, 0.0]);
         }),
         ("a joint limit", |job| {
-            job["instructions"][1]["joints_deg"] = json!([0.0, -7.5, 24.3, 0.0, 51.2, 900.0])
+            job["instructions"][1]["joints_deg"] = json!([0.0, -7.5, 24.3, 0.0, 51.2, 900.0]);
         }),
     ];
     for (name, change) in cases {

@@ -51,6 +51,7 @@ impl Client {
     }
 
     /// Sends one request and returns its answer.
+    #[expect(clippy::needless_pass_by_value, reason = "reads better where it is called")]
     pub fn call(&mut self, method: &str, params: Value) -> Result<Value, Value> {
         let id = self.next_id;
         self.next_id += 1;
