@@ -102,6 +102,12 @@ impl SampleWriter {
             self.dropped += 1;
         }
     }
+
+    /// The daemon's end does not exist any more. Real-time safe: reads one counter.
+    #[must_use]
+    pub fn is_reader_gone(&self) -> bool {
+        self.producer.is_abandoned()
+    }
 }
 
 impl SampleReader {

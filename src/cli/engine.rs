@@ -27,6 +27,7 @@ use crate::fieldbus::{FrameLink, FramePump, PumpSettings, bring_up};
 use crate::jobs::files::DiskFiles;
 use crate::jobs::planning_desk::ThreadDesk;
 use crate::jobs::store::JobStore;
+use crate::machine::MachineState;
 use crate::platform::clock;
 use crate::platform::realtime_thread::{RealtimeThreadSettings, set_up};
 use crate::platform::system_call_filter;
@@ -42,6 +43,8 @@ const CAPTURE_BYTES: usize = 6 * 1024 * 1024;
 const LATE_PERCENT: u64 = 35;
 /// Longest time the arm gets to stop and the drives to switch off at the end.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10);
+/// Most cycles the real-time thread goes on for after its end was asked for, until the machine is at rest.
+const SHUTDOWN_CYCLES: u32 = 10_000;
 /// Longest time a SubDevice gets to leave OP at the end.
 const LEAVE_OP: Nanoseconds = Nanoseconds(200_000_000);
 
@@ -273,6 +276,13 @@ fn start_realtime(
             }
             while !stop.load(Ordering::Relaxed) {
                 run_loop.one_cycle(late.load(Ordering::Relaxed));
+            }
+            // Usually at rest already. When the daemon's threads died, the cycle is switching off by itself.
+            let mut cycles_left = SHUTDOWN_CYCLES;
+            while !matches!(run_loop.state(), MachineState::Disabled | MachineState::Fault) && cycles_left > 0
+            {
+                run_loop.one_cycle(late.load(Ordering::Relaxed));
+                cycles_left -= 1;
             }
             run_loop
         })

@@ -171,6 +171,7 @@ impl Cycle {
         self.observe(inputs);
         self.take_commands();
         self.supervise(inputs);
+        self.look_for_daemon();
         self.advance_state(inputs);
 
         // The setpoint: a finding on the way changes the state, and the new state makes the setpoint
@@ -321,6 +322,16 @@ impl Cycle {
         if let Some(finding) = finding {
             self.raise(finding);
         }
+    }
+
+    /// Without a daemon nobody can stop the arm any more: it stops on its path and switches off.
+    fn look_for_daemon(&mut self) {
+        if !self.boundary.samples.is_reader_gone() || self.state == MachineState::Disabled {
+            return;
+        }
+        self.raise(Finding { code: FaultCode::DaemonLost, place: None, value: 0.0, limit: 0.0 });
+        self.disable_next = true;
+        self.apply(on(self.state, MachineEvent::Disable, true));
     }
 
     /// Latches a fault and starts its reaction, unless a stronger one is under way.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::boundary::piece_queue::PieceKind;
 use crate::boundary::sample_ring::Sample;
 use crate::config::messages::{Catalogue, Language};
-use crate::faults::Fault;
+use crate::faults::{Fault, FaultCode};
 use crate::geometry::Pose;
 use crate::joints::JointVector;
 use crate::kinematics::JointKind;
@@ -102,9 +102,9 @@ pub struct FaultStatus {
     pub cause: String,
     /// What to do about it.
     pub remedy: String,
-    /// The joint, drive or SubDevice, counted from 1.
+    /// The joint, drive, SubDevice, input or phase concerned, in words; joints and SubDevices count from 1.
     #[serde(rename = "where")]
-    pub place: Option<u32>,
+    pub place: Option<String>,
     /// The value that was seen, SI units or a raw code.
     pub value: f64,
     /// The limit it is held against; zero where there is none.
@@ -251,6 +251,35 @@ fn outside_units(q: &JointVector, kinds: &[JointKind]) -> Vec<f64> {
         .collect()
 }
 
+/// What the number in a fault counts, in words.
+fn place_of(code: FaultCode, place: u8) -> String {
+    let from_one = u32::from(place) + 1;
+    match code {
+        FaultCode::FramesLost
+        | FaultCode::WorkingCounterLow
+        | FaultCode::WorkingCounterHigh
+        | FaultCode::SubDeviceNotOperational
+        | FaultCode::SubDeviceLost => format!("SubDevice {from_one}"),
+        FaultCode::DriveFault
+        | FaultCode::DriveNotEnabled
+        | FaultCode::DriveVoltageLost
+        | FaultCode::DriveStateTimeout
+        | FaultCode::DriveMode => format!("drive of joint {from_one}"),
+        FaultCode::FollowingError
+        | FaultCode::PositionJump
+        | FaultCode::SetpointNotFinite
+        | FaultCode::SetpointPosition
+        | FaultCode::SetpointSpeed
+        | FaultCode::SetpointAcceleration
+        | FaultCode::InverseKinematics
+        | FaultCode::NotAtStart => format!("joint {from_one}"),
+        // Phases and channels count from 0 everywhere.
+        FaultCode::PhaseTimeout | FaultCode::ProcessLost => format!("phase {place}"),
+        FaultCode::StopInput => format!("digital input {place}"),
+        FaultCode::CycleStall | FaultCode::DaemonLost | FaultCode::DaemonPanic => place.to_string(),
+    }
+}
+
 /// A fault in words: those of the catalogue, with the values seen.
 #[must_use]
 pub fn fault_status(fault: &Fault) -> FaultStatus {
@@ -261,7 +290,7 @@ pub fn fault_status(fault: &Fault) -> FaultStatus {
         message: text.message.clone(),
         cause: text.cause.clone(),
         remedy: text.remedy.clone(),
-        place: fault.place.map(|place| u32::from(place) + 1),
+        place: fault.place.map(|place| place_of(fault.code, place)),
         value: fault.value,
         limit: fault.limit,
         reaction: reaction_name(fault),

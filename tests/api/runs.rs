@@ -145,7 +145,7 @@ fn a_start_is_refused_with_its_reason_in_every_state_but_ready() {
     let status = bench.status(session);
     assert_eq!(status["run"]["state"], "faulted");
     assert_eq!(status["faults"][0]["name"], "following_error");
-    assert_eq!(status["faults"][0]["where"], 3, "drives are counted from 1 outside");
+    assert_eq!(status["faults"][0]["where"], "joint 3", "counted from 1 outside");
 
     bench.call(session, "reset", json!({"epoch": epoch})).unwrap();
     bench.step(2);

@@ -199,6 +199,16 @@ impl Bench {
     }
 
     pub fn step(&mut self) -> Sample {
+        self.exchange_with_drives();
+        while let Some(event) = self.daemon.events.pop() {
+            self.events.push(event);
+        }
+        let sample = self.daemon.samples.pop().unwrap();
+        self.sample = Some(sample);
+        sample
+    }
+
+    fn exchange_with_drives(&mut self) {
         let mut feedback = [DriveFeedback::default(); MAX_JOINTS];
         for (entry, drive) in feedback.iter_mut().zip(&self.drives) {
             *entry = DriveFeedback {
@@ -220,12 +230,6 @@ impl Bench {
         for (drive, command) in self.drives.iter_mut().zip(&self.outputs.drives) {
             drive.take(command.controlword, command.target_counts);
         }
-        while let Some(event) = self.daemon.events.pop() {
-            self.events.push(event);
-        }
-        let sample = self.daemon.samples.pop().unwrap();
-        self.sample = Some(sample);
-        sample
     }
 
     pub fn steps(&mut self, count: usize) {
@@ -288,6 +292,18 @@ impl Bench {
         assert_eq!(sample.state, MachineState::Executing);
         assert!(sample.speed > 0.5, "{sample:?}");
         bench
+    }
+
+    /// The daemon's threads are gone; from here only [`step_alone`](Self::step_alone) may be used.
+    pub fn lose_daemon(&mut self) {
+        let (_realtime_end, other) = boundary();
+        drop(std::mem::replace(&mut self.daemon, other));
+    }
+
+    /// A step nobody listens to.
+    pub fn step_alone(&mut self) -> MachineState {
+        self.exchange_with_drives();
+        self.cycle.state()
     }
 
     pub fn has_event(&self, wanted: impl Fn(&EventKind) -> bool) -> bool {

@@ -453,3 +453,22 @@ fn a_segment_that_leads_nowhere_is_stopped_inside_the_limits_and_never_by_a_step
         assert!(fault_of(&bench).is_some(), "{bad} went unnoticed");
     }
 }
+
+#[test]
+fn without_its_daemon_the_arm_stops_on_its_path_and_switches_off() {
+    let mut bench = Bench::moving();
+    bench.lose_daemon();
+    let mut last = f64::from(bench.drives[0].counts);
+    let mut last_step = f64::INFINITY;
+    let mut cycles = 0;
+    while bench.step_alone() != MachineState::Disabled {
+        let counts = f64::from(bench.drives[0].counts);
+        let step = counts - last;
+        assert!(step >= -1.0 && radians(step - last_step) <= LIMIT.acceleration_max * 1e-6 + 1e-6, "{step}");
+        (last, last_step) = (counts, step);
+        cycles += 1;
+        assert!(cycles < 3000, "never at rest: {:?}", bench.cycle.state());
+    }
+    assert!(radians(last) < 0.99, "it went on to the end");
+    assert_eq!(bench.drives[0].statusword & 0x6F, 0x40);
+}

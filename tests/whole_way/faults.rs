@@ -131,7 +131,7 @@ fn an_arc_that_never_establishes_is_a_fault_with_its_phase_and_no_motion() {
     assert_eq!(before["run"]["phase"], "preflow");
     client.until(MachineState::Held);
     let fault = fault_event(&client, "E4001").expect("a fault E4001").clone();
-    assert!(fault.to_string().contains("ignition"), "{fault}");
+    assert_eq!(fault["where"], "process `front edge`, phase `ignition`", "{fault}");
     client.cycles(2);
     assert!(!client.weld_is_on());
     let held = client.call("status", json!({})).unwrap();

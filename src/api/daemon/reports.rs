@@ -8,7 +8,7 @@ use crate::api::lease::SessionId;
 use crate::boundary::event_queue::{Event, EventKind, Refusal, RunResult};
 use crate::boundary::sample_ring::{CycleCounters, Sample};
 use crate::devices::ANALOG_CHANNELS;
-use crate::faults::Fault;
+use crate::faults::{Fault, FaultCode};
 use crate::geometry::Pose;
 use crate::jobs::runner::{Run, RunEvent, RunState};
 use crate::joints::JointVector;
@@ -61,6 +61,16 @@ impl Daemon {
         }
     }
 
+    /// Seam and phase of a fault of the process under way, by their names.
+    fn process_place(&self, fault: &Fault) -> Option<String> {
+        if !matches!(fault.code, FaultCode::PhaseTimeout | FaultCode::ProcessLost) {
+            return None;
+        }
+        let (table, _) = self.latest.as_ref()?.phase?;
+        let (process, phase) = self.run.as_ref()?.phase_name(table, fault.place?)?;
+        Some(format!("process `{process}`, phase `{phase}`"))
+    }
+
     pub(super) fn take_event(&mut self, event: &Event) {
         for recorder in &mut self.recorders {
             recorder.event(event);
@@ -105,7 +115,11 @@ impl Daemon {
                 if self.faults.len() < FAULTS_MAX {
                     self.faults.push(fault);
                 }
-                self.log_at(cycle, "fault", fault_json(&fault), None);
+                let mut details = fault_json(&fault);
+                if let Some(place) = self.process_place(&fault) {
+                    details["where"] = place.into();
+                }
+                self.log_at(cycle, "fault", details, None);
             }
             EventKind::Warning(fault) => self.log_at(cycle, "warning", fault_json(&fault), None),
             EventKind::PieceBegan { index, instruction } => {
