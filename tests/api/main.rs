@@ -5,6 +5,7 @@
 #![expect(unreachable_pub, reason = "tests")]
 
 mod bench;
+mod commands;
 mod control;
 mod malformed;
 mod runs;

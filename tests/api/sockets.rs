@@ -28,7 +28,7 @@ use crate::bench::{facts, inline_desk, played_cycle};
 /// Longest wait for anything; only a broken program ever waits that long.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-struct Server {
+pub struct Server {
     folder: tempfile::TempDir,
     tcp: std::net::SocketAddr,
     end: Option<tokio::sync::oneshot::Sender<()>>,
@@ -38,7 +38,7 @@ struct Server {
 }
 
 impl Server {
-    fn start(limits: Limits) -> Self {
+    pub fn start(limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listeners = Listeners::none()
             .unix(&folder.path().join("motiond.sock"), Role::Programmer)
@@ -75,12 +75,12 @@ impl Server {
         Self { folder, tcp, end: Some(end), thread: Some(thread), cycle_runs, cycle: Some(cycle) }
     }
 
-    fn path(&self) -> PathBuf {
+    pub fn path(&self) -> PathBuf {
         self.folder.path().join("motiond.sock")
     }
 
     /// Ends the server and returns the state in which the machine was left.
-    fn end(mut self) -> MachineState {
+    pub fn end(mut self) -> MachineState {
         drop(self.end.take());
         self.thread.take().unwrap().join().unwrap();
         self.cycle_runs.store(false, Ordering::Relaxed);
