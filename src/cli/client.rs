@@ -1,271 +1,366 @@
 //! The client subcommands: what an operator does with a running daemon from a shell.
+//!
+//! `hold`, `stop` and `disable` need no control. The others take the control lease for as long as they
+//! need it and give it back. `submit` gives it back when the job has started, so that another shell can
+//! hold, resume and override the run; with `--attend` it keeps it, and the arm holds on its path when the
+//! shell goes away.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::connection::{CallError, Connection};
-use super::{Exit, print, print_error};
+use super::client_text::{Progress, event_text, status_text};
+use super::connection::{CallError, Connection, refusal_text};
+use super::job_planner::report_text;
+use super::{Exit, print, print_error, read_text};
 
-/// Lease of a client, s; renewed while it follows a job.
+/// Lease of a client, s.
 const LEASE_S: f64 = 5.0;
-/// How often the lease is renewed and the status is looked at.
-const LOOK: Duration = Duration::from_millis(500);
-/// Longest wait for a command to be carried out.
+/// How often a lease that is kept is renewed.
+const RENEW_PERIOD: Duration = Duration::from_secs(1);
+/// Longest wait for a command to be carried out, and for what it brings about.
 const DONE_TIMEOUT: Duration = Duration::from_secs(20);
+/// Longest wait for a job to be planned and started.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// Rate at which the progress is shown, 1/s.
+const PROGRESS_HZ: f64 = 10.0;
 
 /// What every client subcommand takes.
 #[derive(Clone, Debug, Args)]
 pub struct ClientOptions {
-    /// Unix socket of the daemon
-    #[arg(long, default_value = "motiond-state/motiond.sock", global = true)]
-    socket: PathBuf,
-    /// Print JSON
-    #[arg(long, global = true)]
+    /// Unix socket of the daemon [default: $MOTIOND_SOCKET, else motiond-state/motiond.sock]
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// Print JSON, errors included
+    #[arg(long)]
     json: bool,
+}
+
+/// What the subcommands take that need control.
+#[derive(Clone, Debug, Args)]
+pub struct ControlOptions {
+    /// Where the daemon is, and how to print
+    #[command(flatten)]
+    client: ClientOptions,
+    /// Take control from another client, for this reason; a run is put on hold first
+    #[arg(long, value_name = "REASON")]
+    take_over: Option<String>,
 }
 
 /// A client subcommand.
 #[derive(Debug, Subcommand)]
 pub enum ClientCommand {
     /// Upload a job, start it and follow it to its end
-    Submit {
-        /// The job
-        job: PathBuf,
-        /// Do not wait for its end
-        #[arg(long)]
-        detach: bool,
-        /// Where the daemon is, and how to print
-        #[command(flatten)]
-        options: ClientOptions,
-    },
+    Submit(SubmitArguments),
     /// Print the status
-    Status {
-        /// Where the daemon is, and how to print
-        #[command(flatten)]
-        options: ClientOptions,
-    },
+    Status(ClientOptions),
+    /// Print events as they happen, with --json statuses too
+    Watch(ClientOptions),
     /// Stop on the path, resumable
-    Hold {
-        /// Where the daemon is, and how to print
-        #[command(flatten)]
-        options: ClientOptions,
-    },
+    Hold(ClientOptions),
     /// Go on after a hold
-    Resume {
-        /// Where the daemon is, and how to print
-        #[command(flatten)]
-        options: ClientOptions,
-    },
+    Resume(ControlOptions),
     /// Stop on the path and discard the run
-    Stop {
-        /// Where the daemon is, and how to print
-        #[command(flatten)]
-        options: ClientOptions,
-    },
+    Stop(ClientOptions),
     /// Switch the drives on
-    Enable {
-        /// Where the daemon is, and how to print
-        #[command(flatten)]
-        options: ClientOptions,
-    },
-    /// Stop and switch the drives off
-    Disable {
-        /// Where the daemon is, and how to print
-        #[command(flatten)]
-        options: ClientOptions,
-    },
+    Enable(ControlOptions),
+    /// Stop on the path and switch the drives off
+    Disable(ClientOptions),
     /// Acknowledge a fault
-    Reset {
-        /// Where the daemon is, and how to print
-        #[command(flatten)]
-        options: ClientOptions,
-    },
+    Reset(ControlOptions),
     /// Set the speed override
     Override {
         /// Per cent, 1 to 100
         percent: f64,
-        /// Where the daemon is, and how to print
+        /// How control is taken
         #[command(flatten)]
-        options: ClientOptions,
+        control: ControlOptions,
     },
 }
 
-/// Carries a client subcommand out.
+/// Arguments of `motiond submit`.
+#[derive(Clone, Debug, Args)]
+pub struct SubmitArguments {
+    /// The job
+    job: PathBuf,
+    /// How control is taken
+    #[command(flatten)]
+    control: ControlOptions,
+    /// Store and check the job, do not start it
+    #[arg(long, conflicts_with_all = ["enable", "attend", "detach"])]
+    check: bool,
+    /// Switch the drives on first
+    #[arg(long)]
+    enable: bool,
+    /// Do not wait for its end
+    #[arg(long, conflicts_with = "attend")]
+    detach: bool,
+    /// Stay in control: when this command ends before the job, the arm holds on its path
+    #[arg(long)]
+    attend: bool,
+}
+
+/// How a subcommand ended, what it prints with and without `--json`.
+type Ended = Result<(Exit, Value, String), CallError>;
+
+/// Carries a client subcommand out; prints what came of it.
 ///
 /// # Errors
-/// The daemon cannot be reached or does not answer. What it refuses is printed.
+/// None: what the daemon refuses, or that it cannot be reached, is printed and is in the exit code.
 pub fn client(command: &ClientCommand) -> anyhow::Result<Exit> {
-    let result = match command {
-        ClientCommand::Submit { job, detach, options } => submit(job, *detach, options),
-        ClientCommand::Status { options } => status(options),
-        ClientCommand::Hold { options } => stop_like("hold", options),
-        ClientCommand::Stop { options } => stop_like("stop", options),
-        ClientCommand::Disable { options } => stop_like("disable", options),
-        ClientCommand::Resume { options } => under_lease("resume", &json!({}), options),
-        ClientCommand::Enable { options } => under_lease("enable", &json!({}), options),
-        ClientCommand::Reset { options } => under_lease("reset", &json!({}), options),
-        ClientCommand::Override { percent, options } => {
-            under_lease("override", &json!({"percent": percent}), options)
+    let (ended, json) = match command {
+        ClientCommand::Submit(arguments) => (submit(arguments), arguments.control.client.json),
+        ClientCommand::Status(options) => (status(options), options.json),
+        ClientCommand::Watch(options) => (watch(options), options.json),
+        ClientCommand::Hold(options) => (stop_like("hold", &["held", "ready"], options), options.json),
+        ClientCommand::Stop(options) => {
+            (stop_like("stop", &["ready", "disabled", "fault"], options), options.json)
+        }
+        ClientCommand::Disable(options) => {
+            (stop_like("disable", &["disabled", "fault"], options), options.json)
+        }
+        ClientCommand::Resume(control) => {
+            (under_lease("resume", &json!({}), &["executing", "ready"], control), control.client.json)
+        }
+        ClientCommand::Enable(control) => {
+            (under_lease("enable", &json!({}), &["ready"], control), control.client.json)
+        }
+        ClientCommand::Reset(control) => {
+            (under_lease("reset", &json!({}), &["disabled", "ready", "held"], control), control.client.json)
+        }
+        ClientCommand::Override { percent, control } => {
+            (under_lease("override", &json!({"percent": percent}), &[], control), control.client.json)
         }
     };
-    match result.map_err(|error| error.downcast::<CallError>()) {
-        Ok(exit) => Ok(exit),
-        Err(Ok(refused @ CallError::Refused(_))) => {
-            print_error(&refused.to_string());
-            Ok(Exit::Mistake)
+    Ok(finish(ended, json))
+}
+
+fn finish(ended: Ended, json: bool) -> Exit {
+    match ended {
+        Ok((exit, value, text)) => {
+            print(&if json { value.to_string() } else { text });
+            exit
         }
-        Err(Ok(other)) => Err(other.into()),
-        Err(Err(other)) => Err(other),
+        Err(error) => {
+            let refused = matches!(error, CallError::Refused(_));
+            if json {
+                let data = match &error {
+                    CallError::Refused(refusal) => refusal["data"].clone(),
+                    CallError::Connection(_) | CallError::NoAnswer => {
+                        json!({"name": "no_daemon", "message": error.to_string()})
+                    }
+                };
+                print(&json!({"ok": false, "error": data}).to_string());
+            } else {
+                print_error(&error.to_string());
+            }
+            if refused { Exit::Mistake } else { Exit::Failure }
+        }
     }
 }
 
-fn connect(socket: &Path) -> anyhow::Result<Connection> {
-    let mut connection = Connection::open(socket).with_context(|| {
-        format!(
-            "no daemon can be reached at {}; start one with `motiond run`, or name its socket with --socket",
-            socket.display()
+fn connect(options: &ClientOptions, command: &str) -> Result<Connection, CallError> {
+    let socket = options
+        .socket
+        .clone()
+        .or_else(|| std::env::var_os("MOTIOND_SOCKET").map(PathBuf::from))
+        .unwrap_or_else(|| PathBuf::from("motiond-state/motiond.sock"));
+    let mut connection = Connection::open(&socket).map_err(|error| {
+        std::io::Error::new(
+            error.kind(),
+            format!(
+                "no daemon can be reached at {}: {error}; start one with `motiond run`, or name its socket with --socket",
+                socket.display()
+            ),
         )
     })?;
-    connection.call("hello", &json!({"client": "motiond"}))?;
+    connection.call("hello", &json!({"client": format!("motiond {command}")}))?;
     Ok(connection)
 }
 
-/// Takes the control lease; a job that is under way when the client ends goes on.
-fn take_control(connection: &mut Connection) -> Result<u64, CallError> {
-    let lease = connection.call("control.acquire", &json!({"lease_s": LEASE_S, "on_loss": "continue"}))?;
+fn take_control(
+    connection: &mut Connection,
+    control: &ControlOptions,
+    on_loss: &str,
+) -> Result<u64, CallError> {
+    let mut params = json!({"lease_s": LEASE_S, "on_loss": on_loss});
+    if let Some(reason) = &control.take_over {
+        params["take_over"] = json!(reason);
+    }
+    let lease = connection.call("control.acquire", &params)?;
     Ok(lease["epoch"].as_u64().unwrap_or(0))
 }
 
 /// `hold`, `stop`, `disable`: anybody may, without the lease.
-fn stop_like(method: &str, options: &ClientOptions) -> anyhow::Result<Exit> {
-    let mut connection = connect(&options.socket)?;
-    connection.call("subscribe", &json!({"topics": ["events"]}))?;
-    let accepted = connection.call(method, &json!({}))?;
-    until_done(&mut connection, method, &accepted, options.json)
+fn stop_like(method: &str, until: &[&str], options: &ClientOptions) -> Ended {
+    let mut connection = connect(options, method)?;
+    let state = carry_out(&mut connection, method, &json!({}), until)?;
+    Ok((Exit::Success, json!({"ok": true, "state": state}), format!("the machine is {state}")))
 }
 
-fn under_lease(method: &str, params: &Value, options: &ClientOptions) -> anyhow::Result<Exit> {
-    let mut connection = connect(&options.socket)?;
-    connection.call("subscribe", &json!({"topics": ["events"]}))?;
-    let epoch = take_control(&mut connection)?;
+fn under_lease(method: &str, params: &Value, until: &[&str], control: &ControlOptions) -> Ended {
+    let mut connection = connect(&control.client, method)?;
+    // A run that is under way goes on when this command is done.
+    let epoch = take_control(&mut connection, control, "continue")?;
     let mut params = params.clone();
     params["epoch"] = json!(epoch);
-    let accepted = connection.call(method, &params)?;
-    let exit = until_done(&mut connection, method, &accepted, options.json)?;
+    let state = carry_out(&mut connection, method, &params, until)?;
     connection.call("control.release", &json!({"epoch": epoch}))?;
-    Ok(exit)
+    Ok((Exit::Success, json!({"ok": true, "state": state}), format!("the machine is {state}")))
 }
 
-/// Waits for the event that tells what became of an accepted command.
-fn until_done(
+/// Gives a command, waits until it is carried out and, unless `until` is empty, until the machine is in one
+/// of these states; returns the state.
+fn carry_out(
     connection: &mut Connection,
     method: &str,
-    accepted: &Value,
-    json: bool,
-) -> anyhow::Result<Exit> {
+    params: &Value,
+    until: &[&str],
+) -> Result<String, CallError> {
+    connection.call("subscribe", &json!({"topics": ["events"]}))?;
+    let accepted = connection.call(method, params)?;
+    until_done(connection, &accepted, DONE_TIMEOUT, &mut |_| {})?;
     let begun = Instant::now();
-    while begun.elapsed() < DONE_TIMEOUT {
+    loop {
+        let status = connection.call("status", &json!({}))?;
+        let state = status["state"].as_str().unwrap_or_default();
+        if until.is_empty() || until.contains(&state) {
+            return Ok(state.to_owned());
+        }
+        if state == "fault" {
+            return Err(CallError::Refused(json!({"data": status["faults"][0]})));
+        }
+        if begun.elapsed() > DONE_TIMEOUT {
+            return Err(CallError::NoAnswer);
+        }
+        // Any event may be the change of state that is waited for.
+        let _looked_at_above = connection.notification()?;
+    }
+}
+
+/// Waits for the event that tells what became of an accepted command; what else is told goes to `meanwhile`.
+///
+/// # Errors
+/// It was refused after all, nothing was told in time, or the connection failed.
+fn until_done(
+    connection: &mut Connection,
+    accepted: &Value,
+    limit: Duration,
+    meanwhile: &mut dyn FnMut(&Value),
+) -> Result<(), CallError> {
+    let begun = Instant::now();
+    while begun.elapsed() < limit {
         let Some(message) = connection.notification()? else { continue };
         let event = &message["params"];
-        if event["command_id"] != accepted["command_id"] || event["command_id"].is_null() {
-            continue;
+        if !event["command_id"].is_null() && event["command_id"] == accepted["command_id"] {
+            return if event["kind"] == "command_done" {
+                Ok(())
+            } else {
+                Err(CallError::Refused(json!({"data": event["error"]})))
+            };
         }
-        let done = event["kind"] == "command_done";
-        if json {
-            print(&event.to_string());
-        } else if done {
-            print(&format!("{method}: done"));
+        meanwhile(&message);
+    }
+    Err(CallError::NoAnswer)
+}
+
+fn status(options: &ClientOptions) -> Ended {
+    let status = connect(options, "status")?.call("status", &json!({}))?;
+    let text = status_text(&status);
+    Ok((Exit::Success, status, text))
+}
+
+/// Prints what is told until the connection ends.
+fn watch(options: &ClientOptions) -> Ended {
+    let mut connection = connect(options, "watch")?;
+    let topics = if options.json { json!(["events", "status"]) } else { json!(["events"]) };
+    connection.call("subscribe", &json!({"topics": topics, "max_hz": PROGRESS_HZ}))?;
+    loop {
+        let Some(message) = connection.notification()? else { continue };
+        if options.json {
+            print(&message.to_string());
         } else {
-            print_error(&format!("{method}: refused by the machine: {event}"));
+            print(&event_text(&message["params"]));
         }
-        return Ok(if done { Exit::Success } else { Exit::NotCompleted });
     }
-    anyhow::bail!("{method} was accepted, but not carried out within {} s", DONE_TIMEOUT.as_secs())
 }
 
-fn status(options: &ClientOptions) -> anyhow::Result<Exit> {
-    let mut connection = connect(&options.socket)?;
-    let status = connection.call("status", &json!({}))?;
-    print(&if options.json { status.to_string() } else { status_text(&status) });
-    Ok(Exit::Success)
-}
-
-/// A status for people.
-fn status_text(status: &Value) -> String {
-    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
-    let numbers = |value: &Value, unit: &str| {
-        let list: Vec<String> = value
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_f64)
-            .map(|value| format!("{value:.2}"))
-            .collect();
-        format!("{} {unit}", list.join("  "))
+fn submit(arguments: &SubmitArguments) -> Ended {
+    let control = &arguments.control;
+    let document = match read_text(&arguments.job) {
+        Ok(text) => text,
+        Err(problem) => {
+            let problem = crate::api::error::ProblemData::from(&problem);
+            let data = json!({"name": "job_invalid", "message": problem.message, "problems": [problem]});
+            return Err(CallError::Refused(json!({"data": data})));
+        }
     };
-    let run = &status["run"];
-    let mut lines = vec![
-        format!("state     {}", text(&status["state"])),
-        format!("override  {} %", status["override_percent"]),
-        format!("joints    {}", numbers(&status["joints_deg"], "°")),
-        format!("tool      {}", numbers(&status["tcp"]["position_mm"], "mm")),
-        format!("arc       {}", if status["arc"] == true { "on" } else { "off" }),
-        format!("counters  {}", status["counters"]),
-    ];
-    if run.is_object() {
-        lines.push(format!(
-            "run       {} of {}: {}, {:.0} %, phase {}",
-            text(&run["run_id"]),
-            text(&run["job_id"]),
-            text(&run["state"]),
-            run["progress"].as_f64().unwrap_or(0.0) * 100.0,
-            text(&run["phase"]),
-        ));
+    let mut connection = connect(&control.client, "submit")?;
+    if arguments.check {
+        return check(&mut connection, &document);
     }
-    for fault in status["faults"].as_array().into_iter().flatten() {
-        lines.push(format!("fault     {} {}", text(&fault["code"]), text(&fault["message"])));
-        lines.push(format!("          where: {}, value {}", fault["where"], fault["value"]));
-        lines.push(format!("          remedy: {}", text(&fault["remedy"])));
+    let on_loss = if arguments.attend { "hold" } else { "continue" };
+    let epoch = take_control(&mut connection, control, on_loss)?;
+    if arguments.enable {
+        carry_out(&mut connection, "enable", &json!({"epoch": epoch}), &["ready"])?;
     }
-    lines.join("\n")
+    let mut progress = Progress::new(!control.client.json, &arguments.job);
+    let run_id = start(&mut connection, epoch, &document, &mut |message| progress.show(message))?;
+    if !arguments.attend {
+        connection.call("control.release", &json!({"epoch": epoch}))?;
+    }
+    if arguments.detach {
+        return Ok((Exit::Success, json!({"ok": true, "run_id": run_id}), format!("{run_id} is under way")));
+    }
+    let kept = arguments.attend.then_some(epoch);
+    let end = follow_with(&mut connection, kept, &run_id, &mut |message| progress.show(message))?;
+    progress.end();
+    let exit = if end.state == "completed" { Exit::Success } else { Exit::NotCompleted };
+    let mut text = format!("{run_id}: {}", end.state);
+    for fault in &end.faults {
+        text.push_str(&format!("\n{}", refusal_text(&json!({"data": fault}))));
+    }
+    let value =
+        json!({"ok": exit == Exit::Success, "run_id": run_id, "state": end.state, "faults": end.faults});
+    Ok((exit, value, text))
 }
 
-fn submit(job: &Path, detach: bool, options: &ClientOptions) -> anyhow::Result<Exit> {
-    let text = std::fs::read_to_string(job).with_context(|| format!("reading {}", job.display()))?;
-    let mut connection = connect(&options.socket)?;
-    let epoch = take_control(&mut connection)?;
-    let run = start_job(&mut connection, epoch, &text)?;
-    if detach {
-        print(&if options.json { json!({"run_id": run}).to_string() } else { format!("accepted as {run}") });
-        return Ok(Exit::Success);
+fn check(connection: &mut Connection, document: &str) -> Ended {
+    let stored = connection.call("job.put", &json!({"document": document}))?;
+    let checked = connection.call("job.check", &json!({"job_id": stored["job_id"]}))?;
+    let job_id = stored["job_id"].as_str().unwrap_or_default();
+    if checked["ok"] == true {
+        let duration_s = checked["duration_s"].as_f64().unwrap_or(0.0);
+        let text = format!("{}\n{job_id} takes {duration_s:.3} s", report_text(&checked["report"]));
+        return Ok((Exit::Success, checked, text));
     }
-    let end = follow(&mut connection, epoch, &run, !options.json)?;
-    connection.call("control.release", &json!({"epoch": epoch}))?;
-    print(&if options.json {
-        json!({"run_id": run, "state": end.state, "faults": end.faults}).to_string()
-    } else {
-        format!("{run}: {}", end.state)
-    });
-    for fault in &end.faults {
-        print_error(&super::connection::refusal_text(&json!({"data": fault})));
-    }
-    Ok(if end.state == "completed" { Exit::Success } else { Exit::NotCompleted })
+    let message = format!("{job_id} cannot be executed");
+    let text = refusal_text(&json!({"data": {"message": message, "problems": checked["problems"]}}));
+    Ok((Exit::Mistake, checked, text))
+}
+
+/// Uploads a document, starts it, and waits until the cycle has taken the start; gives the run's id.
+fn start(
+    connection: &mut Connection,
+    epoch: u64,
+    document: &str,
+    told: &mut dyn FnMut(&Value),
+) -> Result<String, CallError> {
+    let stored = connection.call("job.put", &json!({"document": document}))?;
+    connection.call("subscribe", &json!({"topics": ["events", "status"], "max_hz": PROGRESS_HZ}))?;
+    let accepted = connection.call("job.start", &json!({"job_id": stored["job_id"], "epoch": epoch}))?;
+    until_done(connection, &accepted, START_TIMEOUT, told)?;
+    Ok(accepted["run_id"].as_str().unwrap_or_default().to_owned())
 }
 
 /// Uploads a document and starts it; gives the run's id.
 ///
 /// # Errors
-/// What the daemon refuses.
+/// What the daemon refuses, when it is asked or after planning.
 pub fn start_job(connection: &mut Connection, epoch: u64, document: &str) -> Result<String, CallError> {
-    let stored = connection.call("job.put", &json!({"document": document}))?;
-    connection.call("subscribe", &json!({"topics": ["events"]}))?;
-    let started = connection.call("job.start", &json!({"job_id": stored["job_id"], "epoch": epoch}))?;
-    Ok(started["run_id"].as_str().unwrap_or_default().to_owned())
+    start(connection, epoch, document, &mut |_| {})
 }
 
 /// How a run ended.
@@ -273,7 +368,7 @@ pub fn start_job(connection: &mut Connection, epoch: u64, document: &str) -> Res
 pub struct RunEnd {
     /// Its last state.
     pub state: String,
-    /// Faults and refusals on the way.
+    /// Faults on the way.
     pub faults: Vec<Value>,
 }
 
@@ -289,49 +384,39 @@ pub fn follow(
     run: &str,
     visible: bool,
 ) -> Result<RunEnd, CallError> {
-    let bar = ProgressBar::with_draw_target(
-        Some(1000),
-        if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() },
-    );
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {percent:>3} %  {elapsed}  {msg}") {
-        bar.set_style(style);
-    }
-    let mut faults = Vec::new();
-    let mut looked = Instant::now();
-    let state = loop {
-        if let Some(message) = connection.notification()? {
-            let event = &message["params"];
-            if event["kind"] == "fault" {
-                faults.push(event.clone());
-            }
-            if event["kind"] == "run_state" && event["run_id"] == *run {
-                let state = event["state"].as_str().unwrap_or_default();
-                let ended = matches!(state, "completed" | "stopped" | "faulted" | "refused");
-                if ended || (state == "held" && !faults.is_empty()) {
-                    if state == "refused" {
-                        faults.push(event.clone());
-                    }
-                    break state.to_owned();
-                }
-            }
-        }
-        if looked.elapsed() >= LOOK {
-            looked = Instant::now();
-            connection.call("control.renew", &json!({"epoch": epoch}))?;
-            show(&bar, &connection.call("status", &json!({}))?);
-        }
-    };
-    bar.finish_and_clear();
-    Ok(RunEnd { state, faults })
+    let mut progress = Progress::new(visible, Path::new(""));
+    let end = follow_with(connection, Some(epoch), run, &mut |message| progress.show(message));
+    progress.end();
+    end
 }
 
-fn show(bar: &ProgressBar, status: &Value) {
-    let run = &status["run"];
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 1000")]
-    let position = (run["progress"].as_f64().unwrap_or(0.0).clamp(0.0, 1.0) * 1000.0) as u64;
-    bar.set_position(position);
-    let arc = if status["arc"] == true { "arc on" } else { "arc off" };
-    let phase = run["phase"].as_str().unwrap_or("-");
-    let speed = run["v_mm_s"].as_f64().map_or_else(String::new, |speed| format!(", {speed:.1} mm/s"));
-    bar.set_message(format!("{}, {arc}, phase {phase}{speed}", status["state"].as_str().unwrap_or("-")));
+fn follow_with(
+    connection: &mut Connection,
+    kept: Option<u64>,
+    run: &str,
+    told: &mut dyn FnMut(&Value),
+) -> Result<RunEnd, CallError> {
+    let mut faults = Vec::new();
+    let mut renewed = Instant::now();
+    loop {
+        if let Some(epoch) = kept
+            && renewed.elapsed() >= RENEW_PERIOD
+        {
+            renewed = Instant::now();
+            connection.call("control.renew", &json!({"epoch": epoch}))?;
+        }
+        let Some(message) = connection.notification()? else { continue };
+        told(&message);
+        let event = &message["params"];
+        if event["kind"] == "fault" {
+            faults.push(event.clone());
+        }
+        if event["kind"] == "run_state" && event["run_id"] == *run {
+            let state = event["state"].as_str().unwrap_or_default();
+            let ended = matches!(state, "completed" | "stopped" | "faulted" | "refused");
+            if ended || (state == "held" && !faults.is_empty()) {
+                return Ok(RunEnd { state: state.to_owned(), faults });
+            }
+        }
+    }
 }

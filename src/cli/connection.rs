@@ -95,6 +95,10 @@ impl Connection {
                     None => Ok(message["result"].clone()),
                 };
             }
+            // The reason why the daemon is about to close the connection answers nothing in particular.
+            if let (Value::Null, Some(error)) = (&message["id"], message.get("error")) {
+                return Err(CallError::Refused(error.clone()));
+            }
             self.notifications.push_back(message);
         }
         Err(CallError::NoAnswer)

@@ -3,6 +3,7 @@
 pub mod assembly;
 pub mod check;
 pub mod client;
+pub mod client_text;
 pub mod connection;
 pub mod demo;
 pub mod engine;

@@ -38,9 +38,9 @@ fn a_job_is_submitted_followed_and_answered_by_the_exit_code() {
     let (code, value, _) = motiond(&socket, &["submit", &good]);
     assert_eq!((code, value["error"]["name"].as_str()), (1, Some("not_enabled")), "{value}");
     let (code, value, _) = motiond(&socket, &["submit", &good, "--enable"]);
-    assert_eq!((code, value["result"].as_str()), (0, Some("completed")), "{value}");
+    assert_eq!((code, value["state"].as_str()), (0, Some("completed")), "{value}");
     let (code, value, _) = motiond(&socket, &["submit", &good, "--attend"]);
-    assert_eq!((code, value["result"].as_str()), (0, Some("completed")), "{value}");
+    assert_eq!((code, value["state"].as_str()), (0, Some("completed")), "{value}");
     let (code, value, _) = motiond(&socket, &["submit", &far]);
     assert_eq!((code, value["error"]["name"].as_str()), (1, Some("job_invalid")), "{value}");
     let (code, value, _) = motiond(&socket, &["submit", &far, "--check"]);
@@ -75,5 +75,5 @@ fn without_json_errors_say_cause_and_remedy_on_standard_error() {
     assert_eq!(output.status.code(), Some(4));
     assert!(output.stdout.is_empty());
     let text = String::from_utf8(output.stderr).unwrap();
-    assert!(text.contains("no daemon answers") && text.contains("remedy: start the daemon"), "{text}");
+    assert!(text.contains("no daemon can be reached") && text.contains("start one with `motiond run`"), "{text}");
 }
