@@ -70,15 +70,13 @@ pub enum FaultCode {
     StopInput = 5001,
     /// Whole cycles were skipped for longer than the drives can be left alone.
     CycleStall = 6001,
-    /// The daemon side stopped reading or feeding (its heartbeat is gone).
+    /// The daemon's threads are gone: nobody could stop the arm any more.
     DaemonLost = 6002,
-    /// A panic in a daemon thread was caught.
-    DaemonPanic = 6003,
 }
 
 impl FaultCode {
     /// Every code.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 23] = [
         Self::FramesLost,
         Self::WorkingCounterLow,
         Self::WorkingCounterHigh,
@@ -102,7 +100,6 @@ impl FaultCode {
         Self::StopInput,
         Self::CycleStall,
         Self::DaemonLost,
-        Self::DaemonPanic,
     ];
 
     /// The stable number, shown as `E1001`.

@@ -45,7 +45,11 @@ pub fn report_text(report: &Report) -> String {
         line("times real time", format!("{factor:.1}"));
     }
     for fault in &report.faults {
-        line("fault", serde_json::to_string(fault).unwrap_or_default());
+        line("fault", format!("{} {}", fault.code, fault.message));
+        line("  where", fault.place.clone().unwrap_or_else(|| "-".to_owned()));
+        line("  value, limit", format!("{:.4}, {:.4}", fault.value, fault.limit));
+        line("  cause", fault.cause.clone());
+        line("  remedy", fault.remedy.clone());
     }
     text.trim_end().to_owned()
 }

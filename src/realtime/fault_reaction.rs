@@ -36,8 +36,7 @@ pub const fn reaction(code: FaultCode) -> Reaction {
         | FaultCode::NotAtStart
         | FaultCode::PhaseTimeout
         | FaultCode::ProcessLost
-        | FaultCode::DaemonLost
-        | FaultCode::DaemonPanic => Reaction::PathHold,
+        | FaultCode::DaemonLost => Reaction::PathHold,
     }
 }
 

@@ -276,7 +276,7 @@ fn place_of(code: FaultCode, place: u8) -> String {
         // Phases and channels count from 0 everywhere.
         FaultCode::PhaseTimeout | FaultCode::ProcessLost => format!("phase {place}"),
         FaultCode::StopInput => format!("digital input {place}"),
-        FaultCode::CycleStall | FaultCode::DaemonLost | FaultCode::DaemonPanic => place.to_string(),
+        FaultCode::CycleStall | FaultCode::DaemonLost => place.to_string(),
     }
 }
 
