@@ -75,5 +75,8 @@ fn without_json_errors_say_cause_and_remedy_on_standard_error() {
     assert_eq!(output.status.code(), Some(4));
     assert!(output.stdout.is_empty());
     let text = String::from_utf8(output.stderr).unwrap();
-    assert!(text.contains("no daemon can be reached") && text.contains("start one with `motiond run`"), "{text}");
+    assert!(
+        text.contains("no daemon can be reached") && text.contains("start one with `motiond run`"),
+        "{text}"
+    );
 }

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use motiond::fieldbus::link::MAX_FRAME_BYTES;
 use motiond::fieldbus::link::raw_socket::{OpenError, RawSocket};
@@ -21,6 +22,11 @@ fn ip(arguments: &[&str]) -> bool {
     Command::new("ip").args(arguments).output().is_ok_and(|output| output.status.success())
 }
 
+fn is_operational(interface: &str) -> bool {
+    std::fs::read_to_string(format!("/sys/class/net/{interface}/operstate"))
+        .is_ok_and(|state| state.trim() == "up")
+}
+
 impl InterfacePair {
     /// `None`, with the reason on the console, where interfaces cannot be made.
     #[expect(clippy::print_stdout, reason = "a skipped test says so")]
@@ -31,6 +37,12 @@ impl InterfacePair {
         let made = ip(&["link", "add", &pair.near, "type", "veth", "peer", "name", &pair.far])
             && ip(&["link", "set", &pair.near, "up"])
             && ip(&["link", "set", &pair.far, "up"]);
+        // The kernel attaches the queues a little after it has answered; frames sent before are dropped.
+        let patience = Instant::now();
+        while made && !(is_operational(&pair.near) && is_operational(&pair.far)) {
+            assert!(patience.elapsed() < Duration::from_secs(20), "the virtual interfaces never come up");
+            std::thread::yield_now();
+        }
         if !made {
             println!("SKIPPED: making virtual network interfaces needs root and the veth driver");
         }
