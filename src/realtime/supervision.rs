@@ -100,6 +100,8 @@ pub struct Supervision {
     dt_s: f64,
     lost_in_a_row: u32,
     bucket: u32,
+    /// What went wrong last: tells what filled the bucket.
+    trouble: FaultCode,
     out_of_op: [u32; MAX_SUBDEVICES],
     /// The newest setpoints, newest first.
     setpoints: [JointVector; LOOP_DELAY_CYCLES + 1],
@@ -119,6 +121,7 @@ impl Supervision {
             dt_s,
             lost_in_a_row: 0,
             bucket: 0,
+            trouble: FaultCode::FramesLost,
             out_of_op: [0; MAX_SUBDEVICES],
             setpoints: [JointVector::zeros(limits.len()); LOOP_DELAY_CYCLES + 1],
             lost_frames: 0,
@@ -165,6 +168,8 @@ impl Supervision {
             self.bucket = self.bucket.saturating_sub(1);
         } else {
             self.lost_frames += u64::from(!exchange.received);
+            self.trouble =
+                if exchange.received { FaultCode::WorkingCounterLow } else { FaultCode::FramesLost };
             self.lost_in_a_row = self.lost_in_a_row.saturating_add(1);
             self.bucket = self.bucket.saturating_add(BUCKET_STEP);
         }
@@ -195,9 +200,12 @@ impl Supervision {
             }
         }
         if finding.is_none() && (self.lost_in_a_row > LOST_IN_A_ROW_MAX || self.bucket > BUCKET_MAX) {
-            let code = if exchange.received { FaultCode::WorkingCounterLow } else { FaultCode::FramesLost };
-            finding =
-                Some(Finding::new(code, None, f64::from(self.lost_in_a_row), f64::from(LOST_IN_A_ROW_MAX)));
+            finding = Some(Finding::new(
+                self.trouble,
+                None,
+                f64::from(self.lost_in_a_row),
+                f64::from(LOST_IN_A_ROW_MAX),
+            ));
         }
         finding
     }
@@ -315,6 +323,16 @@ mod tests {
         let finding = supervision.check_bus(&lost()).unwrap();
         assert_eq!((finding.code, finding.value), (FaultCode::FramesLost, 4.0));
         assert_eq!(supervision.lost_frames, 4);
+    }
+
+    #[test]
+    fn frames_that_come_again_are_no_second_fault_of_another_kind() {
+        let mut supervision = supervision();
+        let codes: Vec<FaultCode> = (0..40)
+            .filter_map(|cycle| supervision.check_bus(&if cycle < 10 { lost() } else { good() }))
+            .map(|finding| finding.code)
+            .collect();
+        assert!(codes.len() > 7 && codes.iter().all(|code| *code == FaultCode::FramesLost), "{codes:?}");
     }
 
     #[test]

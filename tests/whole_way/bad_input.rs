@@ -34,6 +34,7 @@ fn documents_that_cannot_be_right_are_refused_with_the_place() {
         ("tool", |job| job["tool"] = json!("gripper")),
         ("work_object", |job| job["work_object"] = json!("moon")),
         ("instructions[0].output", |job| job["instructions"][0]["output"] = json!("hatch")),
+        ("instructions[0].output", |job| job["instructions"][0]["output"] = json!("weld_on")),
         ("instructions[1].do", |job| job["instructions"][1]["do"] = json!("jump")),
         ("format_version", |job| job["format_version"] = json!(99)),
     ];

@@ -132,7 +132,22 @@ fn read_wait_input(table: &mut Table<'_>, cell: &Cell) -> Option<Instruction> {
 
 fn read_set_output(table: &mut Table<'_>, cell: &Cell) -> Option<Instruction> {
     let channel = table.required("output", || "the name of a digital output".to_owned());
-    let channel = channel.and_then(|value| cell.io.digital_output(&value));
+    let channel = channel.and_then(|value| {
+        let channel = cell.io.digital_output(&value)?;
+        let of_welding = cell.welding.is_some_and(|welding| {
+            channel == welding.weld_on || channel == welding.gas || Some(channel) == welding.wire_feed
+        });
+        // Only the process may switch it: it is supervised there, and safe on every stop.
+        if of_welding {
+            value.problem(
+                "this output belongs to the welding process",
+                "an output no process uses",
+                "weld with a `seam`",
+            );
+            return None;
+        }
+        Some(channel)
+    });
     let on = read_level(table);
     Some(Instruction::SetOutput(Action::Digital { channel: channel?, on: on? }))
 }
