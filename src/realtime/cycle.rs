@@ -353,7 +353,7 @@ impl Cycle {
         let in_reaction = self.state == MachineState::FaultReaction;
         if in_reaction && fault.reaction <= self.reaction {
             // A joint stop that cannot go on is replaced by the drives' own.
-            if fault.reaction == Reaction::JointStop && self.is_gate_code(fault.code) {
+            if fault.reaction == Reaction::JointStop && Self::is_gate_code(fault.code) {
                 self.reaction = Reaction::QuickStop;
             }
             return;
@@ -372,7 +372,7 @@ impl Cycle {
         self.apply(on(self.state, event, self.disable_next));
     }
 
-    const fn is_gate_code(&self, code: FaultCode) -> bool {
+    const fn is_gate_code(code: FaultCode) -> bool {
         matches!(
             code,
             FaultCode::SetpointNotFinite

@@ -1,7 +1,7 @@
 //! The drives of an arm as one: where the joints are, in which state the drives are, and the commands
 //! that take them where the machine wants them.
 
-use crate::devices::objects::{MODE_CSP, STATUS_QUICK_STOP, STATUS_VOLTAGE_ENABLED};
+use crate::devices::objects::{MODE_CSP, STATUS_VOLTAGE_ENABLED};
 use crate::drives::cia402::{DriveGoal, DriveState, controlword};
 use crate::drives::process_image::{DriveCommand, DriveFeedback};
 use crate::drives::scaling::{ArmScaling, CounterFollower};
@@ -200,13 +200,6 @@ impl DriveGroup {
                 mode: MODE_CSP,
             };
         }
-    }
-
-    /// Tells whether quick stop is shown as active by a drive that still has torque.
-    #[must_use]
-    pub fn is_quick_stopping(&self, drive: usize) -> bool {
-        self.state(drive) == Some(DriveState::QuickStopActive)
-            && self.feedback(drive).statusword & STATUS_QUICK_STOP == 0
     }
 }
 

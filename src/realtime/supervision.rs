@@ -4,7 +4,6 @@
 use super::drive_group::DriveGroup;
 use crate::devices::MAX_SUBDEVICES;
 use crate::devices::objects::MODE_CSP;
-use crate::drives::cia402::DriveState;
 use crate::faults::FaultCode;
 use crate::fieldbus::AlState;
 use crate::joints::{JointLimits, JointVector, MAX_JOINTS};
@@ -268,10 +267,7 @@ impl Supervision {
 }
 
 fn drive_fault(drives: &DriveGroup, drive: usize) -> Finding {
-    let code = f64::from(drives.feedback(drive).error_code);
-    let code_finding = Finding::new(FaultCode::DriveFault, Some(drive), code, 0.0);
-    debug_assert!(matches!(drives.state(drive), Some(DriveState::Fault | DriveState::FaultReactionActive)));
-    code_finding
+    Finding::new(FaultCode::DriveFault, Some(drive), f64::from(drives.feedback(drive).error_code), 0.0)
 }
 
 #[cfg(test)]
