@@ -9,6 +9,7 @@ pub mod demo;
 pub mod engine;
 pub mod fault_script;
 pub mod job_planner;
+pub mod model;
 pub mod report_text;
 pub mod run;
 pub mod simulate;
@@ -43,6 +44,8 @@ enum Subcommands {
     Check(check::CheckArguments),
     /// Run a job on the simulated cell, on virtual time
     Simulate(simulate::SimulateArguments),
+    /// Ask a robot model: kinematics by lines of JSON
+    Model(model::ModelArguments),
     #[command(flatten)]
     Client(client::ClientCommand),
 }
@@ -68,6 +71,7 @@ pub fn main(arguments: &Arguments) -> ExitCode {
         Subcommands::Run(arguments) => run::run(arguments),
         Subcommands::Check(arguments) => Ok(check::check(arguments)),
         Subcommands::Simulate(arguments) => simulate::simulate(arguments),
+        Subcommands::Model(arguments) => model::model(arguments),
         Subcommands::Client(command) => client::client(command),
     };
     let exit = result.unwrap_or_else(|error| {

@@ -2,5 +2,6 @@
 
 mod against_k;
 mod malformed_models;
+mod model_command;
 mod real_arms;
 mod reference_poses;

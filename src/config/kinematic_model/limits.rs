@@ -4,6 +4,7 @@ use std::f64::consts::TAU;
 
 use urdf_rs::{Joint, JointType};
 
+use super::text::Outline;
 use crate::config::document::{Node, Range, Table, Value, listed};
 use crate::config::problem::{Problem, Problems};
 use crate::joints::JointLimit;
@@ -12,6 +13,23 @@ use crate::joints::JointLimit;
 ///
 /// A finite number, so that sums and differences of limits stay numbers.
 pub const CONTINUOUS_POSITION_MAX_RAD: f64 = 10_000.0 * TAU;
+
+/// The limits a URDF has of a joint; what it leaves out is infinite.
+pub(super) fn of_urdf(joint: &Joint, outline: &Outline) -> JointLimit {
+    let (position_min, position_max) = if joint.joint_type == JointType::Continuous {
+        (-CONTINUOUS_POSITION_MAX_RAD, CONTINUOUS_POSITION_MAX_RAD)
+    } else {
+        (joint.limit.lower, joint.limit.upper)
+    };
+    let has_speed = outline.has_limit(&joint.name, "velocity") && joint.limit.velocity > 0.0;
+    JointLimit {
+        position_min,
+        position_max,
+        speed_max: if has_speed { joint.limit.velocity } else { f64::INFINITY },
+        acceleration_max: f64::INFINITY,
+        jerk_max: f64::INFINITY,
+    }
+}
 
 /// What `[chain]` says; both may be missing.
 #[derive(Debug, Default, PartialEq, Eq)]

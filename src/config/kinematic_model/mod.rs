@@ -28,6 +28,7 @@ use super::problem::Problem;
 use crate::geometry::Pose;
 use crate::joints::{JointLimit, JointLimits};
 use crate::kinematics::Chain;
+use structure::Purpose;
 
 pub use embedded::{EMBEDDED_MODELS, EmbeddedModel, SIX_AXIS_8KG};
 pub use limits::CONTINUOUS_POSITION_MAX_RAD;
@@ -184,7 +185,7 @@ pub fn load_model_between(
         (Some(urdf), None) => {
             let mut of_urdf = Vec::new();
             if let Some((robot, outline)) = read_robot(&urdf, &mut of_urdf) {
-                let _structure = structure::examine(&robot, &outline, base, tip, &mut of_urdf);
+                let _structure = structure::examine(&robot, &outline, base, tip, Purpose::Move, &mut of_urdf);
             }
             problems.extend(of_urdf.into_iter().map(|problem| problem.in_file(URDF_FILE)));
             Err(finish(problems))
@@ -211,13 +212,10 @@ pub fn from_text(
 
     let mut problems = Vec::new();
     let robot = read_robot(urdf, &mut problems).and_then(|(robot, outline)| {
-        let structure = structure::examine(&robot, &outline, base, tip, &mut problems)?;
+        let structure = structure::examine(&robot, &outline, base, tip, Purpose::Move, &mut problems)?;
         Some((robot, structure))
     });
-    let moving: Option<Vec<&urdf_rs::Joint>> = robot.as_ref().map(|(robot, structure)| {
-        let joints = structure.path.iter().map(|index| &robot.joints[*index]);
-        joints.filter(|joint| structure::is_moving(joint)).collect()
-    });
+    let moving = robot.as_ref().map(|(robot, structure)| structure.moving(robot));
     let limits = document
         .map_err(|problem| vec![problem])
         .and_then(|document| limits::combine(&document, moving.as_deref()));
@@ -230,6 +228,28 @@ pub fn from_text(
     match (robot.as_ref(), moving) {
         (Some((robot, structure)), Some(moving)) if problems.is_empty() => {
             assemble(robot, structure, &moving, &limits).map_err(|problem| finish(vec![problem]))
+        }
+        _ => Err(finish(problems)),
+    }
+}
+
+/// Makes a model of a URDF alone, to calculate with: acceleration and jerk limits, which it does not have, are
+/// infinite, and so are speed and effort limits it leaves out.
+///
+/// `base` and `tip` are link names. Where they are `None`: the root of the tree, and the end with the most moving
+/// joints before it. Ends behind the fingers of a gripper (joints that mimic each other) are left out, and of
+/// several others `tool0`, the tool frame of ROS, is taken.
+/// # Errors
+/// Every problem of the text. Several ends that could be meant: a problem that lists them.
+pub fn from_urdf(urdf: &str, base: Option<&str>, tip: Option<&str>) -> Result<KinematicModel, ModelProblems> {
+    let mut problems = Vec::new();
+    let Some((robot, outline)) = read_robot(urdf, &mut problems) else { return Err(finish(problems)) };
+    match structure::examine(&robot, &outline, base, tip, Purpose::Calculate, &mut problems) {
+        Some(structure) if problems.is_empty() => {
+            let moving = structure.moving(&robot);
+            let limits: Vec<JointLimit> =
+                moving.iter().map(|joint| limits::of_urdf(joint, &outline)).collect();
+            assemble(&robot, &structure, &moving, &limits).map_err(|problem| finish(vec![problem]))
         }
         _ => Err(finish(problems)),
     }

@@ -19,12 +19,29 @@ pub(super) struct Structure {
     pub(super) children: HashMap<String, Vec<usize>>,
 }
 
+/// What a model is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A cell moves it: every limit must be there and the tip must be clear.
+    Move,
+    /// Somebody calculates with it: what the format allows to be missing may be missing.
+    Calculate,
+}
+
+impl Structure {
+    /// The moving joints of the path, base first.
+    pub(super) fn moving<'a>(&self, robot: &'a Robot) -> Vec<&'a Joint> {
+        self.path.iter().map(|index| &robot.joints[*index]).filter(|joint| is_moving(joint)).collect()
+    }
+}
+
 /// Checks the tree and finds the path; what is wrong goes to `problems`. `None`: no path could be found.
 pub(super) fn examine(
     robot: &Robot,
     outline: &Outline,
     base: Option<&str>,
     tip: Option<&str>,
+    purpose: Purpose,
     problems: &mut Vec<Problem>,
 ) -> Option<Structure> {
     let before = problems.len();
@@ -48,10 +65,13 @@ pub(super) fn examine(
     };
     let tip = match tip {
         Some(tip) => named_link(robot, tip, "tip", problems)?,
-        None => only_end(robot, outline, &base, &children, problems)?,
+        None => match purpose {
+            Purpose::Move => only_end(robot, outline, &base, &children, problems)?,
+            Purpose::Calculate => longest_end(robot, outline, &base, &children, problems)?,
+        },
     };
     let path = path_between(robot, outline, &base, &tip, &parent_joint, problems)?;
-    check_chain(robot, outline, &path, problems);
+    check_chain(robot, outline, &path, purpose, problems);
     (problems.len() == before).then_some(Structure { base, tip, path, children })
 }
 
@@ -250,6 +270,59 @@ fn only_end(
     }
 }
 
+/// The end below `base` that is most likely the tool: see [`super::from_urdf`].
+fn longest_end(
+    robot: &Robot,
+    outline: &Outline,
+    base: &str,
+    children: &HashMap<String, Vec<usize>>,
+    problems: &mut Vec<Problem>,
+) -> Option<String> {
+    let coupled: BTreeSet<&str> = robot
+        .joints
+        .iter()
+        .filter_map(|joint| Some([joint.name.as_str(), joint.mimic.as_ref()?.joint.as_str()]))
+        .flatten()
+        .collect();
+    // Link, moving joints before it, whether a coupled joint is among them.
+    let mut waiting = vec![(base, 0_usize, false)];
+    let mut ends = Vec::new();
+    while let Some((link, joints, is_coupled)) = waiting.pop() {
+        let below = children.get(link).map_or(&[][..], Vec::as_slice);
+        if below.is_empty() {
+            ends.push((link, joints, is_coupled));
+        }
+        for joint in below.iter().map(|index| &robot.joints[*index]) {
+            waiting.push((
+                joint.child.link.as_str(),
+                joints + usize::from(is_moving(joint)),
+                is_coupled || coupled.contains(joint.name.as_str()),
+            ));
+        }
+    }
+    // Fingers behind an arm, not the rods of a parallelogram, which leave no long way without them.
+    if ends.iter().any(|(_, joints, is_coupled)| !is_coupled && *joints >= 4) {
+        ends.retain(|(_, _, is_coupled)| !is_coupled);
+    }
+    let most = ends.iter().map(|(_, joints, _)| *joints).max()?;
+    ends.retain(|(_, joints, _)| *joints == most);
+    let mut names: Vec<&str> = ends.iter().map(|(link, _, _)| *link).collect();
+    names.sort_unstable();
+    match names.as_slice() {
+        [only] => Some((*only).to_owned()),
+        several if several.contains(&"tool0") => Some("tool0".to_owned()),
+        several => {
+            problems.push(Problem::new(
+                outline.link_place(base),
+                format!("{} ends with {most} moving joints each hang below it", several.len()),
+                several.iter().take(40).copied().collect::<Vec<_>>().join(", "),
+                "name the tip link, with --tip LINK or as `tip`",
+            ));
+            None
+        }
+    }
+}
+
 /// Joints from `base` down to `tip`.
 fn path_between(
     robot: &Robot,
@@ -279,7 +352,13 @@ fn path_between(
 }
 
 /// Every joint between base and tip must be one we can move or hold, with limits.
-fn check_chain(robot: &Robot, outline: &Outline, path: &[usize], problems: &mut Vec<Problem>) {
+fn check_chain(
+    robot: &Robot,
+    outline: &Outline,
+    path: &[usize],
+    purpose: Purpose,
+    problems: &mut Vec<Problem>,
+) {
     let joints: Vec<&Joint> = path.iter().map(|index| &robot.joints[*index]).collect();
     let moving = joints.iter().filter(|joint| is_moving(joint)).count();
     if moving == 0 || moving > MAX_JOINTS {
@@ -312,16 +391,27 @@ fn check_chain(robot: &Robot, outline: &Outline, path: &[usize], problems: &mut 
             ));
         }
         if is_moving(joint) {
-            check_limits(joint, &place, outline, problems);
+            check_limits(joint, &place, outline, purpose, problems);
         }
     }
 }
 
-fn check_limits(joint: &Joint, place: &str, outline: &Outline, problems: &mut Vec<Problem>) {
+fn check_limits(
+    joint: &Joint,
+    place: &str,
+    outline: &Outline,
+    purpose: Purpose,
+    problems: &mut Vec<Problem>,
+) {
     let limit = &joint.limit;
     let has = |attribute| outline.has_limit(&joint.name, attribute);
     let has_positions = joint.joint_type != JointType::Continuous;
-    let needed: &[&str] = if has_positions { &["lower", "upper", "velocity"] } else { &["velocity"] };
+    let needed: &[&str] = match (purpose, has_positions) {
+        (Purpose::Move, true) => &["lower", "upper", "velocity"],
+        (Purpose::Move, false) => &["velocity"],
+        (Purpose::Calculate, true) => &["lower", "upper"],
+        (Purpose::Calculate, false) => &[],
+    };
     for attribute in needed.iter().filter(|attribute| !has(attribute)) {
         problems.push(Problem::new(
             place,
@@ -338,7 +428,7 @@ fn check_limits(joint: &Joint, place: &str, outline: &Outline, problems: &mut Ve
             "exchange them or correct a sign",
         ));
     }
-    if has("velocity") && limit.velocity <= 0.0 {
+    if purpose == Purpose::Move && has("velocity") && limit.velocity <= 0.0 {
         problems.push(Problem::new(
             place,
             format!("<limit> velocity is {}", limit.velocity),

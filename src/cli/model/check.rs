@@ -1,0 +1,73 @@
+//! `motiond model check`: every mistake of a description at once, or what the chain is.
+
+use clap::Args;
+use serde_json::json;
+
+use super::source::ModelSource;
+use crate::cli::{Exit, print};
+use crate::config::kinematic_model::KinematicModel;
+use crate::kinematics::JointKind;
+
+/// Arguments of `motiond model check`.
+#[derive(Debug, Args)]
+pub(super) struct CheckArguments {
+    #[command(flatten)]
+    source: ModelSource,
+    /// Print JSON instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+/// Checks a description and prints what was found.
+pub(super) fn check(arguments: &CheckArguments) -> Exit {
+    match arguments.source.load(arguments.json) {
+        Ok(model) if arguments.json => print(&as_json(&model).to_string()),
+        Ok(model) => print(&as_text(&model)),
+        Err(exit) => return exit,
+    }
+    Exit::Success
+}
+
+/// Name, kind and position limits of each moving joint, base first.
+fn joints(model: &KinematicModel) -> impl Iterator<Item = (&str, &'static str, f64, f64)> {
+    model.joint_names.iter().zip(model.limits.as_slice()).enumerate().map(|(index, (name, limit))| {
+        let kind = match model.chain.joint_kind(index) {
+            Some(JointKind::Prismatic) => "prismatic",
+            Some(JointKind::Continuous) => "continuous",
+            Some(JointKind::Revolute) | None => "revolute",
+        };
+        (name.as_str(), kind, limit.position_min, limit.position_max)
+    })
+}
+
+fn as_json(model: &KinematicModel) -> serde_json::Value {
+    let joints: Vec<_> = joints(model)
+        .map(|(name, kind, low, high)| json!({"name": name, "kind": kind, "position_min": low, "position_max": high}))
+        .collect();
+    json!({
+        "ok": true,
+        "robot": model.name,
+        "base": model.base_link,
+        "tip": model.tip_link,
+        "joints": joints,
+    })
+}
+
+fn as_text(model: &KinematicModel) -> String {
+    let mut text = format!(
+        "{}: a chain of {} moving joints from `{}` to `{}`",
+        model.name,
+        model.chain.joint_count(),
+        model.base_link,
+        model.tip_link
+    );
+    for (name, kind, low, high) in joints(model) {
+        let range = match kind {
+            "prismatic" => format!("{:.1} to {:.1} mm", low * 1e3, high * 1e3),
+            "continuous" => "without end".to_owned(),
+            _ => format!("{:.1} to {:.1} deg", low.to_degrees(), high.to_degrees()),
+        };
+        text += &format!("\n  {name}: {kind}, {range}");
+    }
+    text
+}
