@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use motiond::config::kinematic_model::{EmbeddedModel, load_model};
 use motiond::geometry::{Pose, displacement};
 use motiond::joints::JointVector;
+use motiond::kinematics::JointKind;
 use nalgebra::{Quaternion, Translation3, UnitQuaternion};
 
 fn models() -> PathBuf {
@@ -30,7 +31,14 @@ fn forward_kinematics_of_every_model_meets_its_reference_poses_within_1e_12() {
             fs::read_to_string(folder.join("reference-poses.csv")).expect("every model has reference poses");
         let mut lines = table.lines();
         let header = lines.next().expect("a header");
-        let names: Vec<String> = model.joint_names.iter().map(|name| format!("{name}_rad")).collect();
+        let unit =
+            |joint| if model.chain.joint_kind(joint) == Some(JointKind::Prismatic) { "m" } else { "rad" };
+        let names: Vec<String> = model
+            .joint_names
+            .iter()
+            .enumerate()
+            .map(|(joint, name)| format!("{name}_{}", unit(joint)))
+            .collect();
         assert!(header.starts_with(&names.join(",")), "columns in the order of the joints: {header}");
         let mut rows = 0;
         for line in lines {
@@ -62,5 +70,30 @@ fn every_model_folder_is_embedded_and_carries_its_name() {
         let loaded = load_model(&folder).expect("valid, see the test above");
         assert_eq!(loaded.name, name);
         assert_eq!(embedded.load().expect("the same text"), loaded);
+    }
+}
+
+#[test]
+fn masses_of_every_model_are_those_of_solid_bodies() {
+    for folder in folders() {
+        let model = load_model(&folder).expect("valid, see the test above");
+        for link in &model.links {
+            assert!(
+                !link.bodies.is_empty() && !link.shapes.is_empty(),
+                "{}: a link without body",
+                model.name
+            );
+            for body in &link.bodies {
+                let place = format!("{}: {}", model.name, body.link);
+                let principal = body.inertia_kg_m2.symmetric_eigenvalues();
+                assert!(principal.min() > 0.0, "{place}: {principal:?}");
+                // No principal moment can be above the sum of the other two (∫x² dm > 0 along each axis).
+                assert!(principal.sum() > 2.0 * principal.max(), "{place}: {principal:?}");
+                // The radius of gyration stays within the arm.
+                let radius = (principal.max() / body.mass_kg).sqrt();
+                assert!(radius < model.chain.characteristic_length_m().max(2.0), "{place}: {radius} m");
+            }
+        }
+        assert!(model.effort_limits.iter().all(Option::is_some), "{}: torque limits", model.name);
     }
 }

@@ -13,15 +13,31 @@ pub struct EmbeddedModel {
     pub limits: &'static str,
 }
 
+/// The three texts of a model folder, the name of the folder written once.
+macro_rules! embedded_model {
+    ($name:literal) => {
+        EmbeddedModel {
+            name: $name,
+            urdf: include_str!(concat!("../../../kinematics-models/", $name, "/robot.urdf")),
+            limits: include_str!(concat!("../../../kinematics-models/", $name, "/limits.toml")),
+        }
+    };
+}
+
 /// Six-axis arm with spherical wrist, 8 kg, 1.4 m.
-pub const SIX_AXIS_8KG: EmbeddedModel = EmbeddedModel {
-    name: "six-axis-8kg",
-    urdf: include_str!("../../../kinematics-models/six-axis-8kg/robot.urdf"),
-    limits: include_str!("../../../kinematics-models/six-axis-8kg/limits.toml"),
-};
+pub const SIX_AXIS_8KG: EmbeddedModel = embedded_model!("six-axis-8kg");
 
 /// All embedded models.
-pub const EMBEDDED_MODELS: [EmbeddedModel; 1] = [SIX_AXIS_8KG];
+pub const EMBEDDED_MODELS: [EmbeddedModel; 8] = [
+    SIX_AXIS_8KG,
+    embedded_model!("six-axis-16kg"),
+    embedded_model!("six-axis-200kg"),
+    embedded_model!("three-parallel-12kg"),
+    embedded_model!("offset-wrist-10kg"),
+    embedded_model!("seven-axis-14kg"),
+    embedded_model!("scara-6kg"),
+    embedded_model!("track-positioner-16kg"),
+];
 
 impl EmbeddedModel {
     /// The embedded model of this name.
