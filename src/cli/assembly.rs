@@ -219,6 +219,12 @@ impl Assembly {
     /// # Errors
     /// What the simulated segment does not accept, in words.
     pub fn simulated_segment(&self, seed: u64) -> anyhow::Result<Segment> {
+        Ok(Segment::new(self.segment_description(seed))?)
+    }
+
+    /// What the simulated segment of this cell consists of.
+    #[must_use]
+    pub fn segment_description(&self, seed: u64) -> SegmentDescription {
         let simulation = &self.cell.simulation;
         let angles = self.cell.coupling.drives(&simulation.start_joints);
         let devices = self
@@ -258,7 +264,7 @@ impl Assembly {
             .collect();
         let mut description = SegmentDescription::new(devices).with_equipment(self.equipment());
         description.seed = seed;
-        Ok(Segment::new(description)?)
+        description
     }
 
     fn equipment(&self) -> Vec<Equipment> {

@@ -13,6 +13,7 @@ pub mod model;
 pub mod report_text;
 pub mod run;
 pub mod simulate;
+pub mod simulate_bus;
 pub mod simulated_link;
 pub mod virtual_cell;
 
@@ -46,6 +47,8 @@ enum Subcommands {
     Simulate(simulate::SimulateArguments),
     /// Ask a robot model: kinematics by lines of JSON
     Model(model::ModelArguments),
+    /// Answer on a network interface as the simulated SubDevices
+    SimulateBus(simulate_bus::SimulateBusArguments),
     #[command(flatten)]
     Client(client::ClientCommand),
 }
@@ -72,6 +75,7 @@ pub fn main(arguments: &Arguments) -> ExitCode {
         Subcommands::Check(arguments) => Ok(check::check(arguments)),
         Subcommands::Simulate(arguments) => simulate::simulate(arguments),
         Subcommands::Model(arguments) => model::model(arguments),
+        Subcommands::SimulateBus(arguments) => simulate_bus::simulate_bus(arguments),
         Subcommands::Client(command) => client::client(command),
     };
     let exit = result.unwrap_or_else(|error| {

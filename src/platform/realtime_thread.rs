@@ -153,7 +153,8 @@ fn failure(why: &dyn fmt::Display, remedy: String) -> StepFailure {
 }
 
 /// The command that gives this program its rights.
-fn remedy_of_rights() -> String {
+#[must_use]
+pub fn remedy_of_rights() -> String {
     let program = std::env::current_exe()
         .map_or_else(|_| "<path of motiond>".into(), |path| path.display().to_string());
     format!("sudo setcap cap_net_raw,cap_sys_nice,cap_ipc_lock+ep {program}")

@@ -22,6 +22,18 @@ impl AlState {
     /// Every state.
     pub const ALL: [Self; 5] = [Self::Init, Self::PreOp, Self::Bootstrap, Self::SafeOp, Self::Op];
 
+    /// Its name as the standard writes it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Init => "INIT",
+            Self::PreOp => "PREOP",
+            Self::Bootstrap => "BOOT",
+            Self::SafeOp => "SAFEOP",
+            Self::Op => "OP",
+        }
+    }
+
     /// The state with this number.
     #[must_use]
     pub const fn from_number(number: u8) -> Option<Self> {

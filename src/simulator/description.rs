@@ -4,6 +4,10 @@ use crate::devices::{Device, DeviceKind, MAX_SUBDEVICES};
 use crate::units::Nanoseconds;
 
 use super::process_data::PROCESS_DATA_BYTES_MAX;
+use super::random::Random;
+
+/// Random sequence of the clock drifts.
+const CLOCK_STREAM: u64 = 0x2000;
 
 /// A line of SubDevices and what is wired to their terminals.
 #[derive(Clone, Debug)]
@@ -34,6 +38,14 @@ impl SegmentDescription {
     pub fn with_equipment(mut self, equipment: Vec<Equipment>) -> Self {
         self.equipment = equipment;
         self
+    }
+
+    /// Lets the clocks run up to `ppm` too fast or too slow, each differently, as the seed says.
+    pub fn spread_clocks(&mut self, ppm: f64) {
+        let mut random = Random::new(self.seed, CLOCK_STREAM);
+        for device in &mut self.devices {
+            device.clock_drift_ppm = ppm * random.symmetric();
+        }
     }
 
     /// Everything that makes the description unusable; the first one found.

@@ -194,7 +194,8 @@ fn image(simulated: &SimulatedDevice) -> Vec<u8> {
     put_u16(&mut image, 0x3F * 2, 1);
 
     let mut strings = vec![2];
-    for text in ["motiond simulated devices", simulated.name.as_str()] {
+    // Masters that look no further take the first string for the name.
+    for text in [simulated.name.as_str(), "motiond simulated devices"] {
         let bytes = text.as_bytes();
         let bytes = bytes.get(..bytes.len().min(STRING_BYTES_MAX)).unwrap_or(&[]);
         strings.push(bytes.len() as u8);
@@ -203,9 +204,10 @@ fn image(simulated: &SimulatedDevice) -> Vec<u8> {
     category(&mut image, 10, strings);
 
     let mut general = vec![0; 32];
-    general[0] = 1;
-    general[2] = 2;
-    general[3] = 2;
+    // Group, order number, name: numbers of strings.
+    general[0] = 2;
+    general[2] = 1;
+    general[3] = 1;
     // SDO, SDO information, PDO assignment, PDO configuration.
     general[5] = if coe { 0x0F } else { 0 };
     general[14] = 1;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::tests_outside_test_module, reason = "an integration test is a test module")]
 
+mod bus_process;
 mod support;
 
 use motiond::devices::objects as o;

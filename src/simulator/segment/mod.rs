@@ -22,6 +22,8 @@ const RETURNED_FRAMES_MAX: usize = 64;
 pub struct SegmentStatistics {
     /// EtherCAT frames that arrived.
     pub frames: u64,
+    /// Those of them that carried process data: a logical read, write or both.
+    pub cyclic: u64,
     /// Datagrams in them.
     pub datagrams: u64,
     /// Frames lost by injection or because nothing is attached.
@@ -187,10 +189,17 @@ impl Segment {
         Some(length)
     }
 
+    /// When the next frame of [`next_returned_frame`](Self::next_returned_frame) is due.
+    #[must_use]
+    pub fn next_return_due(&self) -> Option<Nanoseconds> {
+        self.returned.first().map(|kept| kept.due)
+    }
+
     fn process_datagrams(&mut self, frame: &mut [u8], end: usize) {
         let with_offset = take_one(&mut self.faults.working_counter.0);
         let with_interrupts = self.devices.iter().any(|device| device.esc.wants_interrupts());
         let mut start = HEADERS_BYTES;
+        let mut is_cyclic = false;
         while let Some(place) = DatagramPlace::at(frame, start, end) {
             self.statistics.datagrams += 1;
             let command = Command::from_number(u8_at(frame, start));
@@ -200,6 +209,7 @@ impl Segment {
                     self.physical(frame, place, addressing, reads, writes)
                 }
                 Command::Logical { reads, writes } => {
+                    is_cyclic = true;
                     let counted = self.logical(frame, place, reads, writes);
                     let offset = if with_offset { self.faults.working_counter.1 } else { 0 };
                     counted.wrapping_add_signed(offset)
@@ -217,6 +227,7 @@ impl Segment {
             }
             start = place.end();
         }
+        self.statistics.cyclic += u64::from(is_cyclic);
     }
 
     fn show_interrupts(&self, frame: &mut [u8], place: DatagramPlace) {

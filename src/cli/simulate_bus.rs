@@ -1,0 +1,327 @@
+//! `motiond simulate-bus`: the simulated segment as a process of its own behind a network interface, for our
+//! controller, for those of others and for tests of the wire.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use clap::Args;
+use crossbeam::queue::ArrayQueue;
+
+use super::assembly::Assembly;
+use super::check::print_problems;
+use super::{Exit, print, print_error};
+use crate::config::drive_file::read_device;
+use crate::config::embedded;
+use crate::devices::MAX_SUBDEVICES;
+use crate::fieldbus::link::raw_socket::{OpenError, RawSocket};
+use crate::fieldbus::link::{FrameLink, LinkError, MAX_FRAME_BYTES};
+use crate::platform::realtime_thread::{RealtimeThreadSettings, remedy_of_rights, set_up};
+use crate::simulator::{
+    AlStatus, DriveParameters, Segment, SegmentDescription, SegmentStatistics, SimulatedDevice,
+};
+use crate::units::Nanoseconds;
+
+/// Longest time without looking at the clock: simulated time passes and `stop` is seen at least so often.
+const IDLE: Nanoseconds = Nanoseconds(2_000_000);
+/// A wake-up so much after its time counts as late: this machine stood still.
+const LATE: Nanoseconds = Nanoseconds(1_000_000);
+/// Changes of state that may wait to be printed.
+const CHANGES_MAX: usize = 4096;
+/// Start positions of the drives of `--drives` lie so far apart, counts.
+const START_POSITION_STEP: i32 = 100_000;
+
+/// Arguments of `motiond simulate-bus`.
+#[derive(Debug, Args)]
+pub struct SimulateBusArguments {
+    /// Network interface the controller is connected to, e.g. one end of a veth pair
+    #[arg(long, value_name = "IF")]
+    interface: String,
+    /// The cell whose SubDevices answer [default: the built-in simulated cell]
+    #[arg(long, value_name = "FILE")]
+    cell: Option<PathBuf>,
+    /// Instead of a cell: so many servo drives, and nothing else
+    #[arg(long, value_name = "N", conflicts_with = "cell",
+          value_parser = clap::value_parser!(u8).range(1..=MAX_SUBDEVICES as i64))]
+    drives: Option<u8>,
+    /// Clocks of the SubDevices run up to this much too fast or too slow
+    #[arg(long, value_name = "PPM", default_value_t = 20.0, value_parser = drift)]
+    clock_drift_ppm: f64,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Real-time priority (`SCHED_FIFO`), 1 to 99; 0: ordinary
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u8).range(0..=99))]
+    priority: u8,
+    /// Say nothing of the states the SubDevices take
+    #[arg(long)]
+    quiet: bool,
+}
+
+fn drift(text: &str) -> Result<f64, String> {
+    let allowed = || "a number from 0 to 1000".to_owned();
+    text.parse().ok().filter(|ppm| (0.0..=1000.0).contains(ppm)).ok_or_else(allowed)
+}
+
+/// A SubDevice has taken a state.
+#[derive(Clone, Copy, Debug)]
+struct Change {
+    device: usize,
+    status: AlStatus,
+}
+
+/// What the bus thread tells while it runs.
+#[derive(Debug)]
+struct Told {
+    changes: ArrayQueue<Change>,
+    late: AtomicU64,
+    latest_us: AtomicU64,
+    send_failures: AtomicU64,
+}
+
+/// Answers frames on a network interface until SIGTERM or SIGINT.
+///
+/// # Errors
+/// No such interface, no right to use it, a segment that cannot be simulated.
+pub fn simulate_bus(arguments: &SimulateBusArguments) -> anyhow::Result<Exit> {
+    let description = match description(arguments) {
+        Ok(description) => description,
+        Err(exit) => return Ok(exit),
+    };
+    let names: Vec<String> = description.devices.iter().map(|device| device.name.clone()).collect();
+    let segment = Segment::new(description)?;
+    let socket = match RawSocket::open(&arguments.interface) {
+        Ok(socket) => socket,
+        Err(error @ OpenError::NoSuchInterface) => {
+            print_error(&format!("motiond: --interface {}: {error}", arguments.interface));
+            return Ok(Exit::Mistake);
+        }
+        Err(OpenError::NotPermitted) => {
+            let remedy = remedy_of_rights();
+            return Err(anyhow!("raw sockets are not permitted; to grant them: {remedy}"));
+        }
+        Err(error) => return Err(anyhow!("interface `{}`: {error}", arguments.interface)),
+    };
+    // Signals are taken before anything is said, so that whoever waits for the first line can end it.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut ended = {
+        let _inside = runtime.enter();
+        (
+            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?,
+            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?,
+        )
+    };
+    let told = Told {
+        changes: ArrayQueue::new(CHANGES_MAX),
+        late: AtomicU64::new(0),
+        latest_us: AtomicU64::new(0),
+        send_failures: AtomicU64::new(0),
+    };
+    let stop = AtomicBool::new(false);
+    let wanted = RealtimeThreadSettings {
+        priority: (arguments.priority > 0).then_some(arguments.priority),
+        ..RealtimeThreadSettings::default()
+    };
+    let statistics = std::thread::scope(|scope| -> anyhow::Result<SegmentStatistics> {
+        let (ready, rights) = std::sync::mpsc::sync_channel(1);
+        let (stop, told) = (&stop, &told);
+        let bus = std::thread::Builder::new()
+            .name("bus".to_owned())
+            .spawn_scoped(scope, move || {
+                let rights = set_up(&wanted);
+                // The receiver waits for it.
+                let _gone = ready.send(rights.to_string());
+                answer(socket, segment, stop, told)
+            })
+            .context("starting the bus thread")?;
+        if let Ok(rights) = rights.recv() {
+            print(rights.trim_end());
+        }
+        print(&format!("{} SubDevices answer on {}", names.len(), arguments.interface));
+        let is_gone = runtime.block_on(async {
+            let mut look = tokio::time::interval(Duration::from_millis(100));
+            loop {
+                tokio::select! {
+                    _ = ended.0.recv() => return false,
+                    _ = ended.1.recv() => return false,
+                    _ = look.tick() => {
+                        print_changes(told, &names, arguments.quiet);
+                        if bus.is_finished() { return false; }
+                        if !exists(&arguments.interface) { return true; }
+                    }
+                }
+            }
+        });
+        stop.store(true, Ordering::Relaxed);
+        let statistics = bus.join().map_err(|_| anyhow!("the bus thread panicked"))?;
+        if is_gone {
+            return Err(anyhow!("the interface `{}` is gone", arguments.interface));
+        }
+        statistics
+    });
+    print_changes(&told, &names, arguments.quiet);
+    let statistics = statistics?;
+    print(&summary(&statistics, &told));
+    Ok(Exit::Success)
+}
+
+/// The socket of an interface that was taken away stays silent: only the system knows.
+fn exists(interface: &str) -> bool {
+    Path::new("/sys/class/net").join(interface).exists()
+}
+
+/// The segment that is asked for; what is wrong has been said when there is none.
+fn description(arguments: &SimulateBusArguments) -> Result<SegmentDescription, Exit> {
+    let mut description = match arguments.drives {
+        Some(count) => drives(count),
+        None => match Assembly::load(arguments.cell.as_deref()) {
+            Ok(assembly) => assembly.segment_description(arguments.seed),
+            Err(problems) => {
+                let file = arguments.cell.clone().unwrap_or_else(|| PathBuf::from("built-in cell"));
+                print_problems(&file, &problems, false);
+                return Err(Exit::Mistake);
+            }
+        },
+    };
+    description.seed = arguments.seed;
+    description.spread_clocks(arguments.clock_drift_ppm);
+    Ok(description)
+}
+
+/// Servo drives of the generic type, each at another position.
+fn drives(count: u8) -> SegmentDescription {
+    let text =
+        embedded::DEVICES.iter().find(|(name, _)| *name == "generic-cia402").map_or("", |found| found.1);
+    let device = read_device(text).expect("the device files of the program are valid: a test reads them");
+    let devices = (1..=i32::from(count)).map(|number| {
+        let parameters = DriveParameters {
+            initial_position_counts: number * START_POSITION_STEP,
+            ..DriveParameters::default()
+        };
+        SimulatedDevice::servo_drive(&format!("drive-{number}"), device, parameters)
+    });
+    SegmentDescription::new(devices.collect())
+}
+
+/// Answers frames until `stop`, or until the interface is gone.
+fn answer(
+    mut socket: RawSocket,
+    mut segment: Segment,
+    stop: &AtomicBool,
+    told: &Told,
+) -> anyhow::Result<SegmentStatistics> {
+    let begin = socket.now();
+    let mut seen = vec![AlStatus::default(); segment.device_count()];
+    let mut buffer = [0; MAX_FRAME_BYTES];
+    while !stop.load(Ordering::Relaxed) {
+        let idle_until = socket.now().plus(IDLE);
+        let due = segment.next_return_due().map_or(idle_until, |due| begin.plus(due).min(idle_until));
+        let received = match socket.receive(&mut buffer, due) {
+            Ok(received) => received,
+            // As with the cable out: it may come back.
+            Err(LinkError::Down) => {
+                socket.wait_until(due);
+                None
+            }
+            Err(error) => return Err(anyhow!("receiving: {error}")),
+        };
+        let now = socket.now();
+        let late = now.since(due);
+        if late > LATE {
+            told.late.fetch_add(1, Ordering::Relaxed);
+            told.latest_us.fetch_max(late.0 / 1000, Ordering::Relaxed);
+        }
+        let now = now.since(begin);
+        match received.and_then(|length| buffer.get_mut(..length)) {
+            Some(frame) => {
+                if segment.process_frame(frame, now) {
+                    send(&mut socket, frame, told);
+                }
+            }
+            None => segment.advance_to(now),
+        }
+        while let Some(length) = segment.next_returned_frame(now, &mut buffer) {
+            send(&mut socket, buffer.get(..length).unwrap_or(&[]), told);
+        }
+        for (device, seen) in seen.iter_mut().enumerate() {
+            let Some(status) = segment.device(device).map(|found| found.al_status) else { continue };
+            if *seen != status {
+                *seen = status;
+                // Full: whoever prints is far behind, and the newest matters most.
+                told.changes.force_push(Change { device, status });
+            }
+        }
+    }
+    Ok(segment.statistics())
+}
+
+/// A frame that cannot be sent is lost, as on a cable that is out.
+fn send(socket: &mut RawSocket, frame: &[u8], told: &Told) {
+    if socket.send(frame).is_err() {
+        told.send_failures.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn print_changes(told: &Told, names: &[String], quiet: bool) {
+    while let Some(Change { device, status }) = told.changes.pop() {
+        if quiet {
+            continue;
+        }
+        let mut line = format!(
+            "{} {}: {}",
+            device + 1,
+            names.get(device).map_or("", String::as_str),
+            status.state.name()
+        );
+        if status.error {
+            let _written = write!(line, " with error 0x{:04X}", status.code);
+        }
+        print(&line);
+    }
+}
+
+fn summary(statistics: &SegmentStatistics, told: &Told) -> String {
+    let mut text = format!(
+        "frames: {} ({} with process data, {} datagrams), lost: {}, not EtherCAT: {}",
+        statistics.frames, statistics.cyclic, statistics.datagrams, statistics.lost, statistics.refused
+    );
+    let failures = told.send_failures.load(Ordering::Relaxed);
+    if failures > 0 {
+        let _written = write!(text, "\nframes that could not be sent back: {failures}");
+    }
+    let late = told.late.load(Ordering::Relaxed);
+    if late > 0 {
+        let latest_ms = told.latest_us.load(Ordering::Relaxed) as f64 / 1000.0;
+        let _written = write!(
+            text,
+            "\nthis machine stood still {late} times for more than 1 ms, once for {latest_ms:.1} ms"
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drives_without_a_cell_stand_at_different_positions_with_different_clocks() {
+        let mut description = drives(16);
+        description.spread_clocks(20.0);
+        assert_eq!(description.devices.len(), 16);
+        let drifts: Vec<f64> = description.devices.iter().map(|device| device.clock_drift_ppm).collect();
+        assert!(drifts.iter().all(|drift| drift.abs() <= 20.0), "{drifts:?}");
+        assert!(drifts.windows(2).all(|pair| (pair[0] - pair[1]).abs() > 1e-6), "{drifts:?}");
+        assert!(Segment::new(description).is_ok());
+    }
+
+    #[test]
+    fn a_drift_that_no_clock_has_is_refused() {
+        assert_eq!(drift("20"), Ok(20.0));
+        for wrong in ["-1", "1001", "NaN", "fast"] {
+            assert!(drift(wrong).is_err(), "{wrong}");
+        }
+    }
+}
