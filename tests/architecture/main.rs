@@ -41,10 +41,11 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 const LAYER_1: &[&str] =
-    &["units", "joints", "machine", "faults", "devices", "geometry", "kinematics", "trajectory"];
+    &["units", "joints", "machine", "faults", "devices", "geometry", "kinematics", "dynamics", "trajectory"];
 
 /// Folders whose `mod.rs` must deny what allocates, locks, prints or panics.
-const REALTIME_FOLDERS: &[&str] = &["geometry", "kinematics", "trajectory", "drives", "fieldbus", "realtime"];
+const REALTIME_FOLDERS: &[&str] =
+    &["geometry", "kinematics", "dynamics", "trajectory", "drives", "fieldbus", "realtime"];
 
 /// The only places where `unsafe` may stand.
 const UNSAFE_PLACES: &[&str] = &["src/platform/", "src/fieldbus/link/raw_socket.rs", "src/kinematics/"];

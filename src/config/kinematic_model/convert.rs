@@ -48,30 +48,35 @@ pub(super) fn chain_through_k(robot: &Robot, structure: &Structure) -> Result<Ch
     Chain::from_joints(&joints, &x_last_next).map_err(|error| internal(error.to_string()))
 }
 
-/// Masses and shapes of everything below the base, each at the moving link that carries it.
+/// Masses and shapes of everything below the base, each at the moving link that carries it. What hangs on the
+/// tip link is a tool: it keeps its shapes, its masses come with the payload.
 pub(super) fn moving_links(robot: &Robot, structure: &Structure) -> Vec<MovingLink> {
     let moving = structure.path.iter().filter(|index| is_moving(&robot.joints[**index])).count();
     let mut links = vec![MovingLink::default(); moving + 1];
-    let mut waiting = vec![(structure.base.as_str(), 0_usize, Pose::identity())];
-    while let Some((name, carrier, x_carrier_link)) = waiting.pop() {
+    let mut waiting = vec![(structure.base.as_str(), 0_usize, Pose::identity(), false)];
+    while let Some((name, carrier, x_carrier_link, is_tool)) = waiting.pop() {
         if let Some(link) = robot.links.iter().find(|link| link.name == name) {
-            add_link(&mut links[carrier], link, &x_carrier_link);
+            add_shapes(&mut links[carrier], link, &x_carrier_link);
+            if !is_tool {
+                add_mass(&mut links[carrier], link, &x_carrier_link);
+            }
         }
+        let is_tool = is_tool || name == structure.tip;
         for index in structure.children.get(name).into_iter().flatten() {
             let joint = &robot.joints[*index];
             let x_carrier_child = x_carrier_link * pose_of(&joint.origin);
             if is_moving(joint) && structure.path.contains(index) {
-                waiting.push((&joint.child.link, carrier + 1, Pose::identity()));
+                waiting.push((&joint.child.link, carrier + 1, Pose::identity(), false));
             } else {
                 // Fixed, or a side branch, which is held where its joints are at zero.
-                waiting.push((&joint.child.link, carrier, x_carrier_child));
+                waiting.push((&joint.child.link, carrier, x_carrier_child, is_tool));
             }
         }
     }
     links
 }
 
-fn add_link(carrier: &mut MovingLink, link: &urdf_rs::Link, x_carrier_link: &Pose) {
+fn add_mass(carrier: &mut MovingLink, link: &urdf_rs::Link, x_carrier_link: &Pose) {
     let inertial = &link.inertial;
     if inertial.mass.value > 0.0 {
         let inertia = &inertial.inertia;
@@ -92,6 +97,9 @@ fn add_link(carrier: &mut MovingLink, link: &urdf_rs::Link, x_carrier_link: &Pos
             ),
         });
     }
+}
+
+fn add_shapes(carrier: &mut MovingLink, link: &urdf_rs::Link, x_carrier_link: &Pose) {
     let visual = link.visual.iter().map(|visual| (ShapeUse::Visual, &visual.origin, &visual.geometry));
     let collision = link.collision.iter().map(|shape| (ShapeUse::Collision, &shape.origin, &shape.geometry));
     for (shape_use, origin, geometry) in visual.chain(collision) {

@@ -21,10 +21,11 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use nalgebra::Matrix3;
+use nalgebra::{Matrix3, Vector3};
 
 use super::document::parse_toml;
 use super::problem::Problem;
+use crate::dynamics::{ArmDynamics, DynamicsError, LinkInertia, RigidBody};
 use crate::geometry::Pose;
 use crate::joints::{JointLimit, JointLimits};
 use crate::kinematics::Chain;
@@ -61,6 +62,37 @@ pub struct KinematicModel {
     /// What each moving link carries: index 0 the base, index i the link after joint i (from 1). The frames are
     /// those of [`Chain::link_poses`].
     pub links: Vec<MovingLink>,
+}
+
+impl KinematicModel {
+    /// The masses of the model as dynamics wants them; gravity along −z of the base, no payload, no friction.
+    ///
+    /// # Errors
+    /// [`DynamicsError`]: the URDF gives no moving link a mass.
+    pub fn dynamics(&self) -> Result<ArmDynamics, DynamicsError> {
+        let links: Vec<LinkInertia> = self.links.iter().map(MovingLink::inertia).collect();
+        ArmDynamics::new(&self.chain, &links)
+    }
+
+    /// Joints whose links have no mass at all: their own torques are too small, and alone they cannot be accelerated.
+    pub fn joints_without_mass(&self) -> impl Iterator<Item = &str> {
+        let links = self.links.iter().skip(1).zip(&self.joint_names);
+        links.filter(|(link, _)| link.bodies.is_empty()).map(|(_, joint)| joint.as_str())
+    }
+}
+
+impl MovingLink {
+    /// All masses together.
+    fn inertia(&self) -> LinkInertia {
+        self.bodies.iter().fold(LinkInertia::none(), |sum, body| {
+            let about_center = RigidBody {
+                mass_kg: body.mass_kg,
+                center_of_mass_m: Vector3::zeros(),
+                inertia_kg_m2: body.inertia_kg_m2,
+            };
+            sum.with(&about_center.in_frame(&body.x_link_body))
+        })
+    }
 }
 
 /// Masses and shapes that move together. Links on fixed joints are folded in; side branches are held at zero.
