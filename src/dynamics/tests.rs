@@ -3,7 +3,6 @@
     clippy::disallowed_types,
     clippy::disallowed_methods,
     clippy::disallowed_macros,
-    clippy::expect_used,
     reason = "tests run outside the cycle"
 )]
 

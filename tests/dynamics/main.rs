@@ -2,4 +2,5 @@
 #![expect(clippy::tests_outside_test_module, reason = "an integration test binary is a test module")]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod command;
 mod real_arms;

@@ -42,7 +42,12 @@ fn joints(model: &KinematicModel) -> impl Iterator<Item = (&str, &'static str, f
 
 fn as_json(model: &KinematicModel) -> serde_json::Value {
     let joints: Vec<_> = joints(model)
-        .map(|(name, kind, low, high)| json!({"name": name, "kind": kind, "position_min": low, "position_max": high}))
+        .zip(&model.effort_limits)
+        .map(|((name, kind, low, high), effort)| {
+            json!({
+                "name": name, "kind": kind, "position_min": low, "position_max": high, "effort_max": effort,
+            })
+        })
         .collect();
     json!({
         "ok": true,
@@ -50,7 +55,13 @@ fn as_json(model: &KinematicModel) -> serde_json::Value {
         "base": model.base_link,
         "tip": model.tip_link,
         "joints": joints,
+        "mass_kg": moving_mass_kg(model),
     })
+}
+
+/// Mass of everything that moves, without tool.
+fn moving_mass_kg(model: &KinematicModel) -> f64 {
+    model.links.iter().skip(1).flat_map(|link| &link.bodies).map(|body| body.mass_kg).sum()
 }
 
 fn as_text(model: &KinematicModel) -> String {
@@ -61,13 +72,25 @@ fn as_text(model: &KinematicModel) -> String {
         model.base_link,
         model.tip_link
     );
-    for (name, kind, low, high) in joints(model) {
+    for ((name, kind, low, high), effort) in joints(model).zip(&model.effort_limits) {
         let range = match kind {
             "prismatic" => format!("{:.1} to {:.1} mm", low * 1e3, high * 1e3),
             "continuous" => "without end".to_owned(),
             _ => format!("{:.1} to {:.1} deg", low.to_degrees(), high.to_degrees()),
         };
-        text += &format!("\n  {name}: {kind}, {range}");
+        let unit = if kind == "prismatic" { "N" } else { "Nm" };
+        let effort =
+            effort.map_or_else(|| "no torque limit given".to_owned(), |most| format!("up to {most} {unit}"));
+        text += &format!("\n  {name}: {kind}, {range}, {effort}");
+    }
+    let mass = moving_mass_kg(model);
+    text += &if mass > 0.0 {
+        format!("\n  moving mass {mass:.3} kg")
+    } else {
+        "\n  no masses: dynamics, torque limits and feed-forward are not possible".to_owned()
+    };
+    for joint in model.joints_without_mass().filter(|_| mass > 0.0) {
+        text += &format!("\n  {joint}: its link has no mass and counts as massless");
     }
     text
 }

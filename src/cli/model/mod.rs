@@ -3,6 +3,7 @@
 //! answering lines in `json_lines`.
 
 mod check;
+mod dynamics;
 mod fk;
 mod json_lines;
 mod source;
@@ -22,6 +23,11 @@ pub struct ModelArguments {
 enum ModelCommand {
     /// Say what is wrong with a robot model, or what it is
     Check(check::CheckArguments),
+    /// Inverse dynamics: {"q", "qd", "qdd"} to {"tau_nm"}, forward: {"q", "qd", "tau_nm"} to {"qdd"}, a line each
+    ///
+    /// Optional: "payload" {"mass_kg", "center_of_mass_m", "inertia_kg_m2"} in the tip frame, "gravity" [x, y, z] in
+    /// m/s², base axes.
+    Dynamics(dynamics::DynamicsArguments),
     /// Forward kinematics: {"q": [rad or m]} to {"position_m", "quaternion_wxyz"}, a line each
     Fk(fk::FkArguments),
 }
@@ -33,6 +39,7 @@ enum ModelCommand {
 pub fn model(arguments: &ModelArguments) -> anyhow::Result<Exit> {
     match &arguments.command {
         ModelCommand::Check(arguments) => Ok(check::check(arguments)),
+        ModelCommand::Dynamics(arguments) => dynamics::dynamics(arguments),
         ModelCommand::Fk(arguments) => fk::fk(arguments),
     }
 }
