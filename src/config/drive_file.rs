@@ -29,15 +29,19 @@ fn read_root(mut root: Table<'_>) -> Option<Device> {
     let identity = root.section("identity").and_then(read_identity);
     let outputs = root.maybe("outputs", |value| value.table().and_then(read_map));
     let inputs = root.maybe("inputs", |value| value.table().and_then(read_map));
+    let outputs = outputs.map(|map| map.unwrap_or(PdoMap::EMPTY));
+    let inputs = inputs.map(|map| map.unwrap_or(PdoMap::EMPTY));
+    if kind == Some(DeviceKind::ServoDrive) {
+        check_objects(&root, outputs.as_ref(), inputs.as_ref());
+    }
     version?;
-    let device = Device {
+    Some(Device {
         kind: kind?,
         identity: identity?,
-        outputs: outputs?.unwrap_or(PdoMap::EMPTY),
-        inputs: inputs?.unwrap_or(PdoMap::EMPTY),
+        outputs: outputs?,
+        inputs: inputs?,
         distributed_clock: distributed_clock?,
-    };
-    check_objects(&root, &device).then_some(device)
+    })
 }
 
 fn read_identity(mut table: Table<'_>) -> Option<Identity> {
@@ -54,7 +58,8 @@ fn read_map(mut table: Table<'_>) -> Option<PdoMap> {
     let entries = table.list("entries", 1..=MAX_PDO_ENTRIES)?;
     let entries: Vec<Option<PdoEntry>> = entries.iter().map(read_entry).collect();
     let entries: Vec<PdoEntry> = entries.into_iter().collect::<Option<_>>()?;
-    let map = PdoMap::new(pdo?, &entries);
+    // The number of the PDO has no part in what may be wrong with its entries.
+    let map = PdoMap::new(pdo.unwrap_or(0x1600), &entries);
     if map.is_none() {
         let bits: u32 = entries.iter().map(|entry| u32::from(entry.bits)).sum();
         table.problem(
@@ -64,6 +69,7 @@ fn read_map(mut table: Table<'_>) -> Option<PdoMap> {
             "add an entry of index 0 as padding",
         );
     }
+    pdo?;
     map
 }
 
@@ -75,22 +81,18 @@ fn read_entry(item: &Value<'_>) -> Option<PdoEntry> {
     Some(PdoEntry { index: index?, subindex: subindex?, bits: bits? })
 }
 
-/// A servo drive without these objects cannot be driven in CSP.
-fn check_objects(root: &Table<'_>, device: &Device) -> bool {
-    if device.kind != DeviceKind::ServoDrive {
-        return true;
-    }
+/// A servo drive without these objects cannot be driven in CSP. A map that could not be read is `None`.
+fn check_objects(root: &Table<'_>, outputs: Option<&PdoMap>, inputs: Option<&PdoMap>) {
     let needed = [
-        ("outputs", &device.outputs, objects::CONTROLWORD, 16),
-        ("outputs", &device.outputs, objects::TARGET_POSITION, 32),
-        ("inputs", &device.inputs, objects::STATUSWORD, 16),
-        ("inputs", &device.inputs, objects::POSITION_ACTUAL, 32),
+        ("outputs", outputs, objects::CONTROLWORD, 16),
+        ("outputs", outputs, objects::TARGET_POSITION, 32),
+        ("inputs", inputs, objects::STATUSWORD, 16),
+        ("inputs", inputs, objects::POSITION_ACTUAL, 32),
     ];
-    let mut complete = true;
     for (key, map, index, bits) in needed {
+        let Some(map) = map else { continue };
         let mapped = map.entries().iter().any(|entry| entry.index == index && entry.bits == bits);
         if !mapped {
-            complete = false;
             root.problem(
                 key,
                 format!("0x{index:04X} with {bits} bits is not mapped"),
@@ -99,7 +101,6 @@ fn check_objects(root: &Table<'_>, device: &Device) -> bool {
             );
         }
     }
-    complete
 }
 
 #[cfg(test)]

@@ -69,8 +69,11 @@ fn surroundings<'a>(
     let mut found = Surroundings { devices: Vec::new(), schedules: Vec::new(), load_model };
     for (name, text) in named_texts(folder, "drives", &embedded::DEVICES, problems) {
         match read_device(&text) {
-            Ok(device) => found.devices.push((name, device)),
-            Err(mistakes) => problems.extend(in_file(mistakes, "drives", &name)),
+            Ok(device) => found.devices.push((name, Some(device))),
+            Err(mistakes) => {
+                problems.extend(in_file(mistakes, "drives", &name));
+                found.devices.push((name, None));
+            }
         }
     }
     for (name, text) in named_texts(folder, "processes", &embedded::SCHEDULES, problems) {

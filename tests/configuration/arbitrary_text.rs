@@ -158,8 +158,11 @@ fn check_cell(text: &str) -> Result<(), TestCaseError> {
         Err(problem) => return answered::<()>(Err(vec![problem])).map(|_| ()),
     };
     let load_model = |_: &Robot| Ok(CELL.model.clone());
-    let devices =
-        CELL.subdevices.iter().map(|subdevice| (subdevice.device_type.clone(), subdevice.device)).collect();
+    let devices = CELL
+        .subdevices
+        .iter()
+        .map(|subdevice| (subdevice.device_type.clone(), Some(subdevice.device)))
+        .collect();
     let read = read_cell(&node, Surroundings { devices, schedules: Vec::new(), load_model: &load_model });
     if let Some(cell) = answered(read)? {
         for (drive, narrowed) in cell.drives().iter().zip(cell.joint_limits.as_slice()) {

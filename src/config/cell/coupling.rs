@@ -133,11 +133,12 @@ pub(super) fn read_coupling(root: &mut Table<'_>, joint_count: Option<usize>) ->
         return joint_count.map(Coupling::identity);
     };
     let mut table = value.table()?;
-    let Some(count) = joint_count else {
-        table.abandon();
-        return None;
+    let rows = match joint_count {
+        Some(count) => table.list("joint_from_drive", count..=count)?,
+        // Any square matrix may be right.
+        None => table.list("joint_from_drive", 1..=MAX_JOINTS)?,
     };
-    let rows = table.list("joint_from_drive", count..=count)?;
+    let count = rows.len();
     let rows: Vec<Option<Vec<f64>>> = rows
         .iter()
         .map(|row| {

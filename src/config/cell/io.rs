@@ -1,11 +1,11 @@
 //! Inputs and outputs of the cell: every channel of every terminal, numbered over the whole cell in bus
 //! order, some of them with a name.
 
-use super::subdevice::SubDevice;
+use super::subdevice::Outline;
 use super::tools::is_identifier;
 use super::unknown_name;
 use crate::config::document::{Range, Table, Value};
-use crate::devices::{ANALOG_CHANNELS, DIGITAL_CHANNELS, DeviceKind, PdoMap};
+use crate::devices::{ANALOG_CHANNELS, DIGITAL_CHANNELS, Device, DeviceKind, PdoMap};
 
 /// Raw value of an analog channel at 100 % (INTEGER16).
 pub const RAW_FULL_SCALE: i16 = i16::MAX;
@@ -106,12 +106,6 @@ impl IoMap {
         find(value, "digital output", &digital_names(&self.digital_outputs))
     }
 
-    /// Number of the analog input `value` names.
-    #[must_use]
-    pub fn analog_input(&self, value: &Value<'_>) -> Option<u8> {
-        find(value, "analog input", &analog_names(&self.analog_inputs))
-    }
-
     /// Number of the analog output `value` names.
     #[must_use]
     pub fn analog_output(&self, value: &Value<'_>) -> Option<u8> {
@@ -136,18 +130,63 @@ fn analog_names(channels: &[AnalogChannel]) -> Vec<Option<&str>> {
     channels.iter().map(|channel| channel.name.as_deref()).collect()
 }
 
-pub(super) fn read_io(root: &mut Table<'_>, subdevices: Option<&[SubDevice]>) -> Option<IoMap> {
-    const KEYS: [&str; 4] = ["digital_inputs", "digital_outputs", "analog_inputs", "analog_outputs"];
-    let Some(subdevices) = subdevices else {
-        // Without the SubDevices no channel can be checked; asking marks the keys as known.
-        for key in KEYS {
-            let _unchecked = root.optional(key);
+/// The channels as written. Names whose entry has a mistake are known here as well, so that it hides no
+/// mistake in what refers to names.
+pub(super) struct ReadIo {
+    names: [Vec<WrittenName>; 4],
+    /// `Some` when no channel has a mistake.
+    pub(super) valid: Option<IoMap>,
+}
+
+/// A name of a channel.
+pub(super) struct WrittenName {
+    name: String,
+    /// Number over the whole cell; `None` when it cannot be told.
+    pub(super) channel: Option<u8>,
+    /// Unit of an analog channel; `None` when it cannot be told.
+    pub(super) unit: Option<String>,
+}
+
+impl ReadIo {
+    /// The digital input `value` names.
+    pub(super) fn digital_input(&self, value: &Value<'_>) -> Option<&WrittenName> {
+        self.find(0, "digital input", value)
+    }
+
+    /// The digital output `value` names.
+    pub(super) fn digital_output(&self, value: &Value<'_>) -> Option<&WrittenName> {
+        self.find(1, "digital output", value)
+    }
+
+    /// The analog input `value` names.
+    pub(super) fn analog_input(&self, value: &Value<'_>) -> Option<&WrittenName> {
+        self.find(2, "analog input", value)
+    }
+
+    /// The analog output `value` names.
+    pub(super) fn analog_output(&self, value: &Value<'_>) -> Option<&WrittenName> {
+        self.find(3, "analog output", value)
+    }
+
+    fn find(&self, kind: usize, what: &str, value: &Value<'_>) -> Option<&WrittenName> {
+        let names = self.names.get(kind)?;
+        let wanted = value.identifier()?;
+        let found = names.iter().find(|written| written.name == wanted);
+        if found.is_none() {
+            unknown_name(value, wanted, what, names.iter().map(|written| written.name.clone()));
         }
-        return None;
-    };
+        found
+    }
+}
+
+/// `subdevices`: `None` when there is no list of them.
+pub(super) fn read_io(root: &mut Table<'_>, subdevices: Option<&[Outline<'_>]>) -> ReadIo {
+    const KEYS: [&str; 4] = ["digital_inputs", "digital_outputs", "analog_inputs", "analog_outputs"];
     let mut io = IoMap::default();
-    for (position, subdevice) in subdevices.iter().enumerate() {
-        add_channels(&mut io, position, subdevice);
+    for (position, outline) in subdevices.unwrap_or_default().iter().enumerate() {
+        if let Some(device) = &outline.device {
+            add_channels(&mut io, position, device);
+        }
     }
     let counts = [
         (io.digital_inputs.len(), DIGITAL_CHANNELS),
@@ -155,10 +194,10 @@ pub(super) fn read_io(root: &mut Table<'_>, subdevices: Option<&[SubDevice]>) ->
         (io.analog_inputs.len(), ANALOG_CHANNELS),
         (io.analog_outputs.len(), ANALOG_CHANNELS),
     ];
-    let mut fits = true;
+    let mut complete = subdevices.is_some();
     for ((count, max), key) in counts.into_iter().zip(KEYS) {
         if count > max {
-            fits = false;
+            complete = false;
             root.problem(
                 "subdevices",
                 format!("{count} {key}"),
@@ -167,18 +206,19 @@ pub(super) fn read_io(root: &mut Table<'_>, subdevices: Option<&[SubDevice]>) ->
             );
         }
     }
-    let done = [
-        read_digital(root, "digital_inputs", subdevices, &mut io.digital_inputs, false),
-        read_digital(root, "digital_outputs", subdevices, &mut io.digital_outputs, true),
-        read_analog(root, "analog_inputs", subdevices, &mut io.analog_inputs, false),
-        read_analog(root, "analog_outputs", subdevices, &mut io.analog_outputs, true),
+    let mut reader = Reader { subdevices, complete };
+    let names = [
+        reader.digital(root, "digital_inputs", &mut io.digital_inputs, false),
+        reader.digital(root, "digital_outputs", &mut io.digital_outputs, true),
+        reader.analog(root, "analog_inputs", &mut io.analog_inputs, false),
+        reader.analog(root, "analog_outputs", &mut io.analog_outputs, true),
     ];
-    (fits && done.iter().all(Option::is_some)).then_some(io)
+    ReadIo { names, valid: reader.complete.then_some(io) }
 }
 
 /// The channels of one terminal, in the order of its process data. Padding is none.
-fn add_channels(io: &mut IoMap, position: usize, subdevice: &SubDevice) {
-    let bits = match subdevice.device.kind {
+fn add_channels(io: &mut IoMap, position: usize, device: &Device) {
+    let bits = match device.kind {
         DeviceKind::ServoDrive => return,
         DeviceKind::DigitalIo => 1,
         DeviceKind::AnalogIo => 16,
@@ -199,8 +239,8 @@ fn add_channels(io: &mut IoMap, position: usize, subdevice: &SubDevice) {
         scaling: AnalogScaling { at_0_percent: 0.0, at_100_percent: 100.0 },
         safe: 0.0,
     };
-    let (inputs, outputs) = (offsets(&subdevice.device.inputs), offsets(&subdevice.device.outputs));
-    match subdevice.device.kind {
+    let (inputs, outputs) = (offsets(&device.inputs), offsets(&device.outputs));
+    match device.kind {
         DeviceKind::ServoDrive => {}
         DeviceKind::DigitalIo => {
             io.digital_inputs.extend(inputs.into_iter().map(digital));
@@ -213,128 +253,165 @@ fn add_channels(io: &mut IoMap, position: usize, subdevice: &SubDevice) {
     }
 }
 
-fn read_digital(
-    root: &mut Table<'_>,
-    key: &'static str,
-    subdevices: &[SubDevice],
-    channels: &mut [DigitalChannel],
-    output: bool,
-) -> Option<()> {
-    let owners: Vec<usize> = channels.iter().map(|channel| channel.subdevice).collect();
-    read_named(root, key, |name, table| {
-        let at = read_place(table, subdevices, &owners);
-        let safe = if output { table.flag_or("safe", false) } else { Some(false) };
-        let channel = channels.get_mut(at?)?;
-        claim(table, &mut channel.name, name)?;
-        channel.safe = safe?;
-        Some(())
-    })
+/// Where a channel is: its SubDevice by name, and its number on that device.
+type Place<'a> = (&'a str, usize);
+
+/// Reads the tables of channels by name.
+struct Reader<'a> {
+    subdevices: Option<&'a [Outline<'a>]>,
+    /// False after a mistake.
+    complete: bool,
 }
 
-fn read_analog(
-    root: &mut Table<'_>,
-    key: &'static str,
-    subdevices: &[SubDevice],
-    channels: &mut [AnalogChannel],
-    output: bool,
-) -> Option<()> {
-    let owners: Vec<usize> = channels.iter().map(|channel| channel.subdevice).collect();
-    read_named(root, key, |name, table| {
-        let at = read_place(table, subdevices, &owners);
-        let unit = table.required("unit", || "the unit's symbol".to_owned()).and_then(|value| value.text(16));
-        let any = Range::new(-1e6, 1e6, "in the channel's unit");
-        let at_0_percent = table.number("at_0_percent", any);
-        let at_100_percent = table.number("at_100_percent", any);
-        let safe = if output { table.number_or("safe", any, 0.0) } else { Some(0.0) };
-        let scaling = AnalogScaling { at_0_percent: at_0_percent?, at_100_percent: at_100_percent? };
-        let (smallest, largest) = scaling.range();
-        if largest - smallest < 1e-9 {
-            table.problem("at_100_percent", "equals `at_0_percent`", "another value", "write the full scale");
-            return None;
-        }
-        let safe = safe?;
-        if output && !(smallest..=largest).contains(&safe) {
-            table.problem(
-                "safe",
-                format!("{safe} cannot be output"),
-                format!("{smallest} to {largest}"),
-                "choose a value the channel can output",
-            );
-            return None;
-        }
-        let channel = channels.get_mut(at?)?;
-        claim(table, &mut channel.name, name)?;
-        channel.unit = unit?.to_owned();
-        channel.scaling = scaling;
-        channel.safe = safe;
-        Some(())
-    })
-}
-
-/// Reads a table of channels by name.
-fn read_named(
-    root: &mut Table<'_>,
-    key: &'static str,
-    mut read: impl FnMut(&str, &mut Table<'_>) -> Option<()>,
-) -> Option<()> {
-    let Some(value) = root.optional(key) else {
-        return Some(());
-    };
-    let mut complete = true;
-    for (name, value) in value.table()?.named() {
-        if !is_identifier(name) {
-            value.problem(
-                "this name is not allowed",
-                "1 to 64 letters, digits, `_`, `-`",
-                "choose another name",
-            );
-            complete = false;
-        }
-        let done = value.table().and_then(|mut table| read(name, &mut table));
-        complete &= done.is_some();
+impl Reader<'_> {
+    fn digital(
+        &mut self,
+        root: &mut Table<'_>,
+        key: &'static str,
+        channels: &mut [DigitalChannel],
+        output: bool,
+    ) -> Vec<WrittenName> {
+        let owners: Vec<usize> = channels.iter().map(|channel| channel.subdevice).collect();
+        self.named(root, key, &owners, |written, table, number| {
+            let safe = if output { table.flag_or("safe", false) } else { Some(false) };
+            let channel = channels.get_mut(number?)?;
+            channel.name = Some(written.name.clone());
+            channel.safe = safe?;
+            Some(())
+        })
     }
-    complete.then_some(())
-}
 
-/// Reads `device` and `channel` (from 0 on that device): the channel's number over the whole cell.
-fn read_place(table: &mut Table<'_>, subdevices: &[SubDevice], owners: &[usize]) -> Option<usize> {
-    let device = table.required("device", || "the name of a SubDevice".to_owned());
-    let device = device.and_then(|value| {
-        let wanted = value.identifier()?;
-        let position = subdevices.iter().position(|subdevice| subdevice.name == wanted);
-        let has_channels = position.is_some_and(|position| owners.contains(&position));
-        if !has_channels {
-            let known = subdevices.iter().enumerate().filter(|(at, _)| owners.contains(at));
-            unknown_name(
-                &value,
-                wanted,
-                "terminal with such channels",
-                known.map(|(_, subdevice)| subdevice.name.clone()),
-            );
-        }
-        position.filter(|_| has_channels)
-    });
-    let last = match device {
-        Some(device) => owners.iter().filter(|owner| **owner == device).count().saturating_sub(1),
-        None => DIGITAL_CHANNELS - 1,
-    };
-    let channel = table.whole::<usize>("channel", 0..=i64::try_from(last).unwrap_or(0));
-    let first = owners.iter().position(|owner| Some(*owner) == device);
-    Some(first? + channel?)
-}
-
-fn claim(table: &Table<'_>, slot: &mut Option<String>, name: &str) -> Option<()> {
-    if let Some(earlier) = slot {
-        table.problem(
-            "channel",
-            format!("is `{earlier}` already"),
-            "every channel once",
-            "correct the number",
-        );
-        return None;
+    fn analog(
+        &mut self,
+        root: &mut Table<'_>,
+        key: &'static str,
+        channels: &mut [AnalogChannel],
+        output: bool,
+    ) -> Vec<WrittenName> {
+        let owners: Vec<usize> = channels.iter().map(|channel| channel.subdevice).collect();
+        self.named(root, key, &owners, |written, table, number| {
+            let unit = table.required("unit", || "the unit's symbol".to_owned());
+            written.unit = unit.and_then(|value| value.text(16)).map(str::to_owned);
+            let any = Range::new(-1e6, 1e6, "in the channel's unit");
+            let at_0_percent = table.number("at_0_percent", any);
+            let at_100_percent = table.number("at_100_percent", any);
+            let safe = if output { table.number_or("safe", any, 0.0) } else { Some(0.0) };
+            let scaling = AnalogScaling { at_0_percent: at_0_percent?, at_100_percent: at_100_percent? };
+            let (smallest, largest) = scaling.range();
+            if largest - smallest < 1e-9 {
+                table.problem(
+                    "at_100_percent",
+                    "equals `at_0_percent`",
+                    "another value",
+                    "write the full scale",
+                );
+                return None;
+            }
+            let safe = safe?;
+            if output && !(smallest..=largest).contains(&safe) {
+                table.problem(
+                    "safe",
+                    format!("{safe} cannot be output"),
+                    format!("{smallest} to {largest}"),
+                    "choose a value the channel can output",
+                );
+                return None;
+            }
+            let channel = channels.get_mut(number?)?;
+            channel.name = Some(written.name.clone());
+            channel.unit = written.unit.clone()?;
+            channel.scaling = scaling;
+            channel.safe = safe;
+            Some(())
+        })
     }
-    *slot = Some(name.to_owned());
-    Some(())
+
+    /// Reads one table; `read` gets each name with the number of its channel over the whole cell, if that
+    /// is known, and reads what else is written of it.
+    fn named(
+        &mut self,
+        root: &mut Table<'_>,
+        key: &'static str,
+        owners: &[usize],
+        mut read: impl FnMut(&mut WrittenName, &mut Table<'_>, Option<usize>) -> Option<()>,
+    ) -> Vec<WrittenName> {
+        let Some(value) = root.optional(key) else { return Vec::new() };
+        let Some(entries) = value.table() else {
+            self.complete = false;
+            return Vec::new();
+        };
+        let mut names: Vec<WrittenName> = Vec::new();
+        let mut places: Vec<Option<Place<'_>>> = Vec::new();
+        for (name, value) in entries.named() {
+            let valid_name = is_identifier(name);
+            if !valid_name {
+                value.problem(
+                    "this name is not allowed",
+                    "1 to 64 letters, digits, `_`, `-`",
+                    "choose another name",
+                );
+            }
+            let mut written = WrittenName { name: name.to_owned(), channel: None, unit: None };
+            let mut place = None;
+            let done = value.table().and_then(|mut table| {
+                let found = self.place(&mut table, owners);
+                place = found.map(|(place, _)| place);
+                let number = found.and_then(|(_, number)| number);
+                let earlier = places.iter().position(|taken| place.is_some() && *taken == place);
+                let earlier = earlier.and_then(|index| names.get(index));
+                if let Some(earlier) = earlier {
+                    table.problem(
+                        "channel",
+                        format!("is `{}` already", earlier.name),
+                        "every channel once",
+                        "correct the number",
+                    );
+                }
+                written.channel = number.and_then(|number| u8::try_from(number).ok());
+                let number = number.filter(|_| earlier.is_none());
+                read(&mut written, &mut table, number)
+            });
+            places.push(place);
+            names.push(written);
+            self.complete &= valid_name && done.is_some();
+        }
+        names
+    }
+
+    /// Reads `device` and `channel` (from 0 on that device), and finds its number over the whole cell.
+    /// `owners` are the SubDevices of all channels of this kind.
+    fn place<'t>(&self, table: &mut Table<'t>, owners: &[usize]) -> Option<(Place<'t>, Option<usize>)> {
+        let device = table.required("device", || "the name of a SubDevice".to_owned());
+        let device = device.and_then(|value| {
+            let wanted = value.identifier()?;
+            // Without a list of SubDevices any name may be right.
+            let Some(subdevices) = self.subdevices else { return Some((wanted, None)) };
+            let position = subdevices.iter().position(|outline| outline.name == Some(wanted));
+            let outline = position.and_then(|position| subdevices.get(position));
+            let may_have_channels = |position: usize, outline: &Outline<'_>| {
+                owners.contains(&position) || outline.may_be_terminal_of_unknown_type()
+            };
+            match position.zip(outline).filter(|(position, outline)| may_have_channels(*position, outline)) {
+                Some((position, outline)) => Some((wanted, outline.device.is_some().then_some(position))),
+                None => {
+                    let known = subdevices.iter().enumerate().filter(|(at, _)| owners.contains(at));
+                    let known = known.filter_map(|(_, outline)| outline.name).map(str::to_owned);
+                    unknown_name(&value, wanted, "terminal with such channels", known);
+                    None
+                }
+            }
+        });
+        let position = device.and_then(|(_, position)| position);
+        let last = match position {
+            Some(position) => owners.iter().filter(|owner| **owner == position).count().saturating_sub(1),
+            None => DIGITAL_CHANNELS - 1,
+        };
+        let channel = table.whole::<usize>("channel", 0..=i64::try_from(last).unwrap_or(0));
+        let first = position.and_then(|position| owners.iter().position(|owner| *owner == position));
+        let (name, _) = device?;
+        let channel = channel?;
+        Some(((name, channel), first.map(|first| first + channel)))
+    }
 }
 
 #[cfg(test)]

@@ -15,14 +15,13 @@ pub use io::{AnalogChannel, AnalogScaling, DigitalChannel, IoMap, RAW_FULL_SCALE
 pub use link::{DistributedClock, Link, LinkKind, RealtimeSettings, Sockets};
 pub use robot::{Robot, RobotSource, TcpLimits};
 pub use simulation::{SimulatedDrive, SimulatedPowerSource, Simulation};
-pub use subdevice::{Drive, SdoValue, StartupSdo, SubDevice};
+pub use subdevice::{DeviceType, Drive, SdoValue, StartupSdo, SubDevice};
 pub use tools::{Tool, WorkObject};
 pub use welding::WeldingBinding;
 
 use super::document::{Node, Range, Table, Value, listed};
 use super::kinematic_model::KinematicModel;
 use super::problem::{Problem, Problems};
-use crate::devices::Device;
 use crate::joints::{JointLimits, MAX_JOINTS};
 
 /// The only format of a cell file so far.
@@ -122,7 +121,7 @@ impl Cell {
 /// What a cell file refers to by name: device types, data sets of processes, the robot model.
 pub struct Surroundings<'a> {
     /// Device types by name: the files in `config/drives/`.
-    pub devices: Vec<(String, Device)>,
+    pub devices: Vec<DeviceType>,
     /// The files in `config/processes/`.
     pub schedules: Vec<Schedule>,
     /// Loads the model of a robot.
@@ -156,17 +155,6 @@ fn read_root(mut root: Table<'_>, surroundings: Surroundings<'_>, problems: &Pro
     let robot = root.section("robot").and_then(robot::read_robot);
     let link = root.section("ethercat").and_then(link::read_link);
     let realtime = root.maybe("realtime", |value| value.table().and_then(link::read_realtime));
-    let subdevices = subdevice::read_subdevices(&mut root, &surroundings.devices);
-    let joint_count = subdevices.as_ref().map(|subdevices| drive_count(subdevices));
-    if joint_count == Some(0) {
-        root.problem(
-            "subdevices",
-            "no drive among them",
-            format!("1 to {MAX_JOINTS} drives"),
-            "add the drives",
-        );
-    }
-    let coupling = coupling::read_coupling(&mut root, joint_count);
     let model = robot.as_ref().and_then(|robot| match (surroundings.load_model)(robot) {
         Ok(model) => Some(model),
         Err(mistakes) => {
@@ -174,29 +162,31 @@ fn read_root(mut root: Table<'_>, surroundings: Surroundings<'_>, problems: &Pro
             None
         }
     });
-    let driven = match (&model, joint_count) {
-        (Some(model), Some(count)) => robot::check_model(&root, model, count),
-        (Some(_) | None, _) => None,
+    let model_joints = model.as_ref().map(|model| model.joint_names.len());
+    let subdevices = subdevice::read_subdevices(&mut root, &surroundings.devices, model_joints);
+    let drive_count = subdevices.as_ref().and_then(subdevice::Read::drive_count);
+    let driven = match (&model, drive_count) {
+        (Some(model), count) => robot::check_model(&root, model, count),
+        (None, Some(0)) => {
+            let allowed = format!("1 to {MAX_JOINTS} drives");
+            root.problem("subdevices", "no drive among them", allowed, "add the drives");
+            None
+        }
+        (None, _) => None,
     };
+    // What has one entry a joint is measured against the robot, whatever is wrong with the drives.
+    let joint_count = model_joints.or(drive_count);
+    let coupling = coupling::read_coupling(&mut root, joint_count);
     let joint_limits = robot::read_joint_limits(&mut root, model.as_ref());
     let tcp_limits = root.section("tcp_limits").and_then(robot::read_tcp_limits);
     let tools = tools::read_tools(&mut root);
     let work_objects = tools::read_work_objects(&mut root);
-    let io = io::read_io(&mut root, subdevices.as_deref());
-    let stop_input = match &io {
-        Some(io) => root.maybe("stop_input", |value| io.digital_input(&value)),
-        // Without the channels a name cannot be checked; asking marks the key as known.
-        None => root.maybe("stop_input", |_| None),
-    };
-    let welding = match &io {
-        Some(io) => {
-            root.maybe("welding", |value| value.table().and_then(|table| welding::read_binding(table, io)))
-        }
-        None => root.maybe("welding", |_| None),
-    };
+    let io = io::read_io(&mut root, subdevices.as_ref().map(|read| read.outlines.as_slice()));
+    let stop_input = root.maybe("stop_input", |value| io.digital_input(&value).map(|named| named.channel));
+    let welding =
+        root.maybe("welding", |value| value.table().and_then(|table| welding::read_binding(table, &io)));
     let sockets = root.maybe("sockets", |value| value.table().and_then(link::read_sockets));
-    let simulation = simulation::read_simulation(&mut root, joint_count);
-    check_start(problems, simulation.as_ref(), joint_limits.as_ref());
+    let simulation = simulation::read_simulation(&mut root, joint_count, joint_limits.as_ref());
     drop(root);
 
     version?;
@@ -208,40 +198,21 @@ fn read_root(mut root: Table<'_>, surroundings: Surroundings<'_>, problems: &Pro
         joint_limits: joint_limits?,
         link: link?,
         realtime: realtime?.unwrap_or_default(),
-        subdevices: subdevices?,
+        subdevices: subdevices?.valid?,
         coupling: coupling?,
         tcp_limits: tcp_limits?,
         tools: tools?,
         work_objects: work_objects?,
-        io: io?,
-        stop_input: stop_input?,
+        io: io.valid?,
+        stop_input: match stop_input? {
+            Some(channel) => Some(channel?),
+            None => None,
+        },
         welding: welding?,
         sockets: sockets?.unwrap_or_default(),
         schedules: surroundings.schedules,
         simulation: simulation?,
     })
-}
-
-/// The simulated arm begins within its limits.
-fn check_start(problems: &Problems, simulation: Option<&Simulation>, limits: Option<&JointLimits>) {
-    let (Some(simulation), Some(limits)) = (simulation, limits) else {
-        return;
-    };
-    let start = &simulation.start_joints;
-    let outside = limits.first_outside(start, 1e-9);
-    let limit = outside.and_then(|joint| limits.as_slice().get(joint).map(|limit| (joint, limit)));
-    if let Some((joint, limit)) = limit {
-        problems.push(Problem::new(
-            format!("simulation.start_joints_deg[{joint}]"),
-            format!("{:.3}° is outside the limits of joint {}", start.get(joint).to_degrees(), joint + 1),
-            format!("{:.3} to {:.3} °", limit.position_min.to_degrees(), limit.position_max.to_degrees()),
-            "begin within the joint limits",
-        ));
-    }
-}
-
-fn drive_count(subdevices: &[SubDevice]) -> usize {
-    subdevices.iter().filter(|subdevice| subdevice.drive.is_some()).count()
 }
 
 /// A time, s.

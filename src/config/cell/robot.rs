@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::config::document::{Range, Table};
 use crate::config::kinematic_model::KinematicModel;
-use crate::joints::{JointLimit, JointLimits};
+use crate::joints::{JointLimit, JointLimits, MAX_JOINTS};
 use crate::kinematics::JointKind;
 
 /// Where the robot model comes from.
@@ -49,14 +49,14 @@ pub(super) fn read_robot(mut table: Table<'_>) -> Option<Robot> {
     let folder = table.maybe("folder", |value| value.text(4096).map(PathBuf::from));
     let base_link = table.maybe("base_link", |value| value.text(100).map(str::to_owned));
     let tip_link = table.maybe("tip_link", |value| value.text(100).map(str::to_owned));
-    let source = match (model?, folder?) {
-        (Some(model), None) => RobotSource::BuiltIn(model),
-        (None, Some(folder)) => RobotSource::Folder(folder),
-        (None, None) => {
+    let source = match (table.has("model"), table.has("folder")) {
+        (true, false) => RobotSource::BuiltIn(model??),
+        (false, true) => RobotSource::Folder(folder??),
+        (false, false) => {
             table.problem("model", "missing", "`model` or `folder`", "name a built-in model or a folder");
             return None;
         }
-        (Some(_), Some(_)) => {
+        (true, true) => {
             table.problem("folder", "written beside `model`", "one of the two", "remove one");
             return None;
         }
@@ -64,21 +64,27 @@ pub(super) fn read_robot(mut table: Table<'_>) -> Option<Robot> {
     Some(Robot { source, base_link: base_link?, tip_link: tip_link? })
 }
 
-/// The limits of the model, made narrower by `joint_limits`.
+/// The limits of the model, made narrower by `joint_limits`; of joints whose entry has a mistake, those of
+/// the model. `None` without a model, but the entries are looked at.
 pub(super) fn read_joint_limits(root: &mut Table<'_>, model: Option<&KinematicModel>) -> Option<JointLimits> {
-    let value = root.optional("joint_limits");
-    let model = model?;
-    let mut limits: Vec<JointLimit> = model.limits.as_slice().to_vec();
-    let Some(value) = value else {
-        return JointLimits::from_slice(&limits);
+    let unlimited = JointLimit {
+        position_min: -1e3,
+        position_max: 1e3,
+        speed_max: 1e3,
+        acceleration_max: 1e5,
+        jerk_max: 1e7,
     };
+    let mut limits =
+        model.map_or_else(|| vec![unlimited; MAX_JOINTS], |model| model.limits.as_slice().to_vec());
+    // What some joint may have: for entries that do not say which joint.
+    let widest = limits.iter().copied().reduce(wider).unwrap_or(unlimited);
     let mut written = vec![false; limits.len()];
-    let mut complete = true;
-    for item in value.list(0..=limits.len())? {
+    let items = root.optional("joint_limits").and_then(|value| value.list(0..=limits.len()));
+    for item in items.unwrap_or_default() {
         let narrowed = item.table().and_then(|mut table| {
             let joint = super::subdevice::read_joint(&mut table, limits.len());
             let Some(joint) = joint else {
-                table.abandon();
+                let _unchecked = narrow(&mut table, &widest);
                 return None;
             };
             if written.get(joint) == Some(&true) {
@@ -92,17 +98,24 @@ pub(super) fn read_joint_limits(root: &mut Table<'_>, model: Option<&KinematicMo
             let limit = narrow(&mut table, limits.get(joint)?)?;
             Some((joint, limit))
         });
-        match narrowed {
-            Some((joint, limit)) => {
-                if let (Some(slot), Some(flag)) = (limits.get_mut(joint), written.get_mut(joint)) {
-                    *slot = limit;
-                    *flag = true;
-                }
-            }
-            None => complete = false,
+        let place = narrowed
+            .and_then(|(joint, limit)| Some((limit, limits.get_mut(joint)?, written.get_mut(joint)?)));
+        if let Some((limit, slot, flag)) = place {
+            *slot = limit;
+            *flag = true;
         }
     }
-    complete.then(|| JointLimits::from_slice(&limits)).flatten()
+    model.and_then(|_| JointLimits::from_slice(&limits))
+}
+
+fn wider(a: JointLimit, b: JointLimit) -> JointLimit {
+    JointLimit {
+        position_min: a.position_min.min(b.position_min),
+        position_max: a.position_max.max(b.position_max),
+        speed_max: a.speed_max.max(b.speed_max),
+        acceleration_max: a.acceleration_max.max(b.acceleration_max),
+        jerk_max: a.jerk_max.max(b.jerk_max),
+    }
 }
 
 /// Reads limits in degrees that lie within those of the model.
@@ -122,36 +135,41 @@ fn narrow(table: &mut Table<'_>, model: &JointLimit) -> Option<JointLimit> {
     let speed_max = rate("speed_max_deg_s", model.speed_max, "°/s");
     let acceleration_max = rate("acceleration_max_deg_s2", model.acceleration_max, "°/s²");
     let jerk_max = rate("jerk_max_deg_s3", model.jerk_max, "°/s³");
-    let limit = JointLimit {
+    if let (Some(min), Some(max)) = (position_min, position_max)
+        && min >= max
+    {
+        table.problem(
+            "position_min_deg",
+            format!("{:.6} is not below the largest position", min.to_degrees()),
+            format!("below {:.6} °", max.to_degrees()),
+            "lower it, or raise `position_max_deg`",
+        );
+        return None;
+    }
+    Some(JointLimit {
         position_min: position_min?.max(model.position_min),
         position_max: position_max?.min(model.position_max),
         speed_max: speed_max?.min(model.speed_max),
         acceleration_max: acceleration_max?.min(model.acceleration_max),
         jerk_max: jerk_max?.min(model.jerk_max),
-    };
-    if limit.position_min >= limit.position_max {
-        table.problem(
-            "position_min_deg",
-            format!("{} is not below the largest position", limit.position_min.to_degrees()),
-            format!("below {}", limit.position_max.to_degrees()),
-            "lower it, or raise `position_max_deg`",
-        );
-        return None;
-    }
-    Some(limit)
+    })
 }
 
 /// Notes what keeps this model from being driven by `drive_count` drives.
-pub(super) fn check_model(root: &Table<'_>, model: &KinematicModel, drive_count: usize) -> Option<()> {
+pub(super) fn check_model(
+    root: &Table<'_>,
+    model: &KinematicModel,
+    drive_count: Option<usize>,
+) -> Option<()> {
     let joint_count = model.joint_names.len();
-    if joint_count != drive_count {
+    let too_few_or_many = drive_count.filter(|count| *count != joint_count);
+    if let Some(count) = too_few_or_many {
         root.problem(
             "subdevices",
-            format!("{drive_count} drives for the {joint_count} joints of `{}`", model.name),
+            format!("{count} drives for the {joint_count} joints of `{}`", model.name),
             format!("{joint_count} drives"),
             "add or remove drives, or choose another robot",
         );
-        return None;
     }
     let sliding = (0..joint_count).find(|&joint| model.chain.joint_kind(joint) == Some(JointKind::Prismatic));
     if let Some(joint) = sliding {
@@ -163,7 +181,7 @@ pub(super) fn check_model(root: &Table<'_>, model: &KinematicModel, drive_count:
         );
         return None;
     }
-    Some(())
+    too_few_or_many.is_none().then_some(())
 }
 
 pub(super) fn read_tcp_limits(mut table: Table<'_>) -> Option<TcpLimits> {

@@ -1,7 +1,7 @@
 //! What the simulated segment is like. Ignored on a real interface.
 
-use crate::config::document::{Range, Table};
-use crate::joints::JointVector;
+use crate::config::document::{Range, Table, Value};
+use crate::joints::{JointLimits, JointVector, MAX_JOINTS};
 
 use super::seconds;
 
@@ -72,34 +72,63 @@ impl Default for SimulatedPowerSource {
     }
 }
 
-pub(super) fn read_simulation(root: &mut Table<'_>, joint_count: Option<usize>) -> Option<Simulation> {
-    let Some(value) = root.optional("simulation") else {
-        return Some(Simulation {
-            start_joints: JointVector::zeros(joint_count?),
-            drive: SimulatedDrive::default(),
-            power_source: SimulatedPowerSource::default(),
-        });
+/// `limits` are those of the joints as far as they are known.
+pub(super) fn read_simulation(
+    root: &mut Table<'_>,
+    joint_count: Option<usize>,
+    limits: Option<&JointLimits>,
+) -> Option<Simulation> {
+    let mut table = match root.optional("simulation") {
+        Some(value) => Some(value.table()?),
+        None => None,
     };
-    let mut table = value.table()?;
-    let start_joints = table.maybe("start_joints_deg", |value| {
-        let count = joint_count?;
-        let degrees: Vec<_> = value
-            .list(count..=count)?
-            .iter()
-            .map(|entry| entry.number(Range::new(-720.0, 720.0, "°")).map(f64::to_radians))
-            .collect();
-        JointVector::from_slice(&degrees.into_iter().collect::<Option<Vec<_>>>()?)
-    });
-    let drive = table.maybe("drive", |value| value.table().and_then(read_drive));
-    let power_source = table.maybe("power_source", |value| value.table().and_then(read_power_source));
+    let written = table.as_mut().and_then(|table| table.optional("start_joints_deg"));
+    let start_joints = match &written {
+        Some(value) => read_start(value, joint_count),
+        None => joint_count.map(JointVector::zeros),
+    };
+    if let (Some(start), Some(limits)) = (&start_joints, limits) {
+        check_start(root, written.as_ref(), start, limits);
+    }
+    let (drive, power_source) = match &mut table {
+        Some(table) => (
+            table.maybe("drive", |value| value.table().and_then(read_drive)),
+            table.maybe("power_source", |value| value.table().and_then(read_power_source)),
+        ),
+        None => (Some(None), Some(None)),
+    };
     Some(Simulation {
-        start_joints: match start_joints? {
-            Some(joints) => joints,
-            None => JointVector::zeros(joint_count?),
-        },
+        start_joints: start_joints?,
         drive: drive?.unwrap_or_default(),
         power_source: power_source?.unwrap_or_default(),
     })
+}
+
+fn read_start(value: &Value<'_>, joint_count: Option<usize>) -> Option<JointVector> {
+    let lengths = joint_count.map_or(1..=MAX_JOINTS, |count| count..=count);
+    let degrees: Vec<_> = value
+        .list(lengths)?
+        .iter()
+        .map(|entry| entry.number(Range::new(-720.0, 720.0, "°")).map(f64::to_radians))
+        .collect();
+    JointVector::from_slice(&degrees.into_iter().collect::<Option<Vec<_>>>()?)
+}
+
+/// The simulated arm begins within its limits.
+fn check_start(root: &Table<'_>, written: Option<&Value<'_>>, start: &JointVector, limits: &JointLimits) {
+    let outside = limits.first_outside(start, 1e-9);
+    let Some((joint, limit)) = outside.and_then(|joint| Some((joint, limits.as_slice().get(joint)?))) else {
+        return;
+    };
+    let message =
+        format!("{:.3}° is outside the limits of joint {}", start.get(joint).to_degrees(), joint + 1);
+    let allowed =
+        format!("{:.3} to {:.3} °", limit.position_min.to_degrees(), limit.position_max.to_degrees());
+    let item = written.and_then(|value| value.list(0..=MAX_JOINTS)?.into_iter().nth(joint));
+    match item {
+        Some(item) => item.problem(message, allowed, "begin within the joint limits"),
+        None => root.problem("simulation", message, allowed, "write `start_joints_deg`"),
+    }
 }
 
 fn read_drive(mut table: Table<'_>) -> Option<SimulatedDrive> {

@@ -94,63 +94,100 @@ pub struct StartupSdo {
     pub value: SdoValue,
 }
 
-pub(super) fn read_subdevices(root: &mut Table<'_>, types: &[(String, Device)]) -> Option<Vec<SubDevice>> {
+/// The SubDevices as far as they can be understood. What refers to them is checked against this, so that
+/// a mistake in one of them hides none of the others.
+pub(super) struct Read<'a> {
+    /// In bus order.
+    pub(super) outlines: Vec<Outline<'a>>,
+    /// `Some` when none of them has a mistake.
+    pub(super) valid: Option<Vec<SubDevice>>,
+}
+
+impl Read<'_> {
+    /// How many drives there are; `None` while a SubDevice is of unknown kind.
+    pub(super) fn drive_count(&self) -> Option<usize> {
+        let drives: Option<Vec<bool>> = self.outlines.iter().map(|outline| outline.is_drive).collect();
+        drives.map(|drives| drives.into_iter().filter(|is_drive| *is_drive).count())
+    }
+}
+
+/// What is known of one SubDevice.
+pub(super) struct Outline<'a> {
+    pub(super) name: Option<&'a str>,
+    /// Its type; `None` when that is unknown or has mistakes itself.
+    pub(super) device: Option<Device>,
+    /// `None`: cannot be told.
+    is_drive: Option<bool>,
+    /// The joint it turns, counted from 0.
+    joint: Option<usize>,
+}
+
+impl Outline<'_> {
+    /// True for what may be a terminal, but nothing says which channels it has.
+    pub(super) fn may_be_terminal_of_unknown_type(&self) -> bool {
+        self.device.is_none() && self.is_drive != Some(true)
+    }
+}
+
+/// A device type by name; `None` stands for one whose file has mistakes.
+pub type DeviceType = (String, Option<Device>);
+
+/// `joint_count`: of the robot, if that is known.
+pub(super) fn read_subdevices<'a>(
+    root: &mut Table<'a>,
+    types: &[DeviceType],
+    joint_count: Option<usize>,
+) -> Option<Read<'a>> {
     let items = root.list("subdevices", 1..=MAX_SUBDEVICES)?;
-    let read: Vec<Option<SubDevice>> = items.iter().map(|item| read_subdevice(item, types)).collect();
-    let names: Vec<Option<&str>> =
-        read.iter().map(|subdevice| subdevice.as_ref().map(|subdevice| subdevice.name.as_str())).collect();
-    for (index, (item, name)) in items.iter().zip(&names).enumerate() {
-        if name.is_some() && names.iter().take(index).any(|earlier| earlier == name) {
+    let mut wrong_types = Vec::new();
+    let (outlines, read): (Vec<Outline<'a>>, Vec<Option<SubDevice>>) =
+        items.iter().map(|item| read_subdevice(item, types, &mut wrong_types)).unzip();
+    for (index, (item, outline)) in items.iter().zip(&outlines).enumerate() {
+        let earlier = outlines.iter().take(index);
+        if outline.name.is_some() && earlier.into_iter().any(|earlier| earlier.name == outline.name) {
             item.problem("another SubDevice has this name", "every name once", "choose another name");
         }
     }
-    let subdevices = read.into_iter().collect::<Option<Vec<_>>>()?;
-    // A mistake in the joints is noted; the channels of the terminals can still be checked.
-    let _complete = check_joints(root, &items, &subdevices);
-    Some(subdevices)
+    let read = Read { outlines, valid: read.into_iter().collect() };
+    check_joints(&items, &read, joint_count);
+    Some(read)
 }
 
-/// Every joint from 1 to the number of drives has one drive.
-fn check_joints(root: &Table<'_>, items: &[Value<'_>], subdevices: &[SubDevice]) -> Option<()> {
+/// Every joint from 1 to the number of drives has one drive. Then none of them is without one.
+fn check_joints(items: &[Value<'_>], read: &Read<'_>, joint_count: Option<usize>) {
+    // Where the two differ, that is a mistake of its own.
+    let count = joint_count.max(read.drive_count()).unwrap_or(MAX_JOINTS);
     let mut driven = [false; MAX_JOINTS];
-    let mut count = 0;
-    let mut complete = true;
-    for (item, drive) in
-        items.iter().zip(subdevices).filter_map(|(item, subdevice)| Some((item, subdevice.drive.as_ref()?)))
-    {
-        count += 1;
-        match driven.get_mut(drive.joint) {
-            Some(taken) if !*taken => *taken = true,
-            Some(_) | None => {
-                complete = false;
-                item.problem(
-                    format!("joint {} has another drive already", drive.joint + 1),
-                    "one drive for each joint",
-                    "correct `joint`",
-                );
-            }
+    for (item, outline) in items.iter().zip(&read.outlines) {
+        let Some(joint) = outline.joint else { continue };
+        if joint >= count {
+            item.problem(
+                format!("joint {} of an arm with {count} joints", joint + 1),
+                format!("the joints 1 to {count}"),
+                "number the joints without gaps",
+            );
+            continue;
+        }
+        let driven_already = driven.get_mut(joint).is_none_or(|driven| std::mem::replace(driven, true));
+        if driven_already {
+            item.problem(
+                format!("joint {} has another drive already", joint + 1),
+                "one drive for each joint",
+                "correct `joint`",
+            );
         }
     }
-    let missing: Vec<String> = (0..count.min(MAX_JOINTS))
-        .filter(|&joint| driven.get(joint) == Some(&false))
-        .map(|joint| (joint + 1).to_string())
-        .collect();
-    // A joint driven twice leaves another one without drive: that is the same mistake.
-    if complete && (count > MAX_JOINTS || !missing.is_empty()) {
-        complete = false;
-        root.problem(
-            "subdevices",
-            format!("{count} drives, but none for joint {}", missing.join(", ")),
-            format!("drives for the joints 1 to {count}, at most {MAX_JOINTS}"),
-            "number the joints without gaps",
-        );
-    }
-    complete.then_some(())
 }
 
-fn read_subdevice(item: &Value<'_>, types: &[(String, Device)]) -> Option<SubDevice> {
-    let mut table = item.table()?;
-    let name = table.identifier("name");
+/// `wrong_types`: device types whose mistakes have been mentioned.
+fn read_subdevice<'a, 't>(
+    item: &Value<'a>,
+    types: &'t [DeviceType],
+    wrong_types: &mut Vec<&'t str>,
+) -> (Outline<'a>, Option<SubDevice>) {
+    let mut outline = Outline { name: None, device: None, is_drive: None, joint: None };
+    let Some(mut table) = item.table() else { return (outline, None) };
+    outline.name = table.identifier("name");
     let type_value = table.required("type", || listed(types.iter().map(|(name, _)| name)));
     let found = type_value.and_then(|value| {
         let wanted = value.identifier()?;
@@ -158,30 +195,46 @@ fn read_subdevice(item: &Value<'_>, types: &[(String, Device)]) -> Option<SubDev
         if found.is_none() {
             unknown_name(&value, wanted, "device type", types.iter().map(|(name, _)| name.clone()));
         }
+        if let Some((name, None)) = found
+            && !wrong_types.contains(&name.as_str())
+        {
+            wrong_types.push(name);
+            value.problem(
+                format!("the device type `{name}` has mistakes"),
+                "a device type without mistakes",
+                format!("correct drives/{name}.toml"),
+            );
+        }
         found
     });
-    let Some((device_type, device)) = found else {
-        table.abandon();
-        return None;
-    };
-    let drive = match device.kind {
-        DeviceKind::ServoDrive => read_drive(&mut table).map(Some),
-        DeviceKind::DigitalIo | DeviceKind::AnalogIo => Some(None),
-    };
-    let startup = match device.kind {
-        DeviceKind::ServoDrive | DeviceKind::AnalogIo => {
+    outline.device = found.and_then(|(_, device)| *device);
+    let kind = outline.device.map(|device| device.kind);
+    // Of an unknown type only drives have a joint.
+    let is_drive = kind.map_or_else(|| table.has("joint"), |kind| kind == DeviceKind::ServoDrive);
+    outline.is_drive = (kind.is_some() || is_drive).then_some(is_drive);
+    let drive = if is_drive { read_drive(&mut table, &mut outline.joint).map(Some) } else { Some(None) };
+    let startup = match kind {
+        // No mailbox, so `startup_sdos` is an unknown key here.
+        Some(DeviceKind::DigitalIo) => Some(Vec::new()),
+        Some(DeviceKind::ServoDrive | DeviceKind::AnalogIo) | None => {
             table.or_default("startup_sdos", Vec::new(), |value| read_startup(&value))
         }
-        // No mailbox, so `startup_sdos` is an unknown key here.
-        DeviceKind::DigitalIo => Some(Vec::new()),
     };
-    Some(SubDevice {
-        name: name?.to_owned(),
-        device_type: device_type.clone(),
-        device: *device,
-        drive: drive?,
-        startup: startup?,
-    })
+    if outline.is_drive.is_none() {
+        table.abandon();
+    }
+    let read = || {
+        let (device_type, device) = found?;
+        Some(SubDevice {
+            name: outline.name?.to_owned(),
+            device_type: device_type.clone(),
+            device: (*device)?,
+            drive: drive?,
+            startup: startup?,
+        })
+    };
+    let subdevice = read();
+    (outline, subdevice)
 }
 
 /// Reads `joint`, counted from 1 as written and from 0 as valid.
@@ -190,8 +243,10 @@ pub(super) fn read_joint(table: &mut Table<'_>, joint_count: usize) -> Option<us
     table.whole::<usize>("joint", 1..=last).and_then(|joint| joint.checked_sub(1))
 }
 
-fn read_drive(table: &mut Table<'_>) -> Option<Drive> {
-    let joint = read_joint(table, MAX_JOINTS);
+/// Reads a drive; `joint` is set as soon as it is known, whatever else is wrong.
+fn read_drive(table: &mut Table<'_>, joint: &mut Option<usize>) -> Option<Drive> {
+    *joint = read_joint(table, MAX_JOINTS);
+    let joint = *joint;
     let counts_per_turn = table.whole::<u32>("counts_per_turn", 16..=1 << 31);
     let counter_bits = table.whole::<u8>("counter_bits", 16..=32);
     let gear_ratio = table.number("gear_ratio", Range::new(0.01, 10_000.0, ""));
@@ -251,7 +306,12 @@ fn read_sdo(item: &Value<'_>) -> Option<StartupSdo> {
         ],
     );
     let value = table.required("value", || "a whole number that fits `type`".to_owned());
-    let (kind, value) = (kind?, value?);
+    let value = value?;
+    let Some(kind) = kind else {
+        // Some type holds it, or it is wrong in any case.
+        let _unchecked = value.integer(i64::from(i32::MIN)..=i64::from(u32::MAX));
+        return None;
+    };
     let value = match kind {
         Kind::U8 => SdoValue::U8(value.whole(0..=i64::from(u8::MAX))?),
         Kind::U16 => SdoValue::U16(value.whole(0..=i64::from(u16::MAX))?),

@@ -1,17 +1,33 @@
+use std::sync::LazyLock;
+
 use super::*;
 use crate::config::document::parse_toml;
 use crate::config::drive_file::read_device;
 use crate::config::embedded;
-use crate::config::kinematic_model::EMBEDDED_MODELS;
+use crate::config::kinematic_model::{EMBEDDED_MODELS, KinematicModel};
 use crate::units::Nanoseconds;
 
+/// The model of the shipped cell; read once, it is needed a thousand times.
+static MODEL: LazyLock<KinematicModel> =
+    LazyLock::new(|| EMBEDDED_MODELS[0].load().expect("a test loads it"));
+
 fn read(text: &str) -> Result<Cell, Vec<Problem>> {
+    read_in(text, "", true)
+}
+
+/// Reads a cell where the file of one device type has mistakes, and perhaps the robot's.
+fn read_in(text: &str, wrong_type: &str, model: bool) -> Result<Cell, Vec<Problem>> {
     let node = parse_toml(text).map_err(|problem| vec![problem])?;
-    let devices = embedded::DEVICES
-        .iter()
-        .map(|(name, text)| ((*name).to_owned(), read_device(text).expect("a test loads them all")))
-        .collect();
-    let load_model = |_: &Robot| EMBEDDED_MODELS[0].load().map_err(|problems| problems.0);
+    let device = |name: &str, text| (name != wrong_type).then(|| read_device(text).expect("shipped"));
+    let devices =
+        embedded::DEVICES.iter().map(|(name, text)| ((*name).to_owned(), device(name, text))).collect();
+    let load_model = |_: &Robot| {
+        if model {
+            Ok(MODEL.clone())
+        } else {
+            Err(vec![Problem::new("robot.urdf", "is wrong", "a right one", "correct it")])
+        }
+    };
     read_cell(&node, Surroundings { devices, schedules: Vec::new(), load_model: &load_model })
 }
 
@@ -48,7 +64,7 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("name = \"drive-2\"", "name = \"drive-1\"", "subdevices[1]", "another SubDevice has this name"),
     ("type = \"generic-cia402\"", "type = \"generic\"", "subdevices[0].type", "unknown device type"),
     ("joint = 2", "joint = 1", "subdevices[1]", "joint 1 has another drive"),
-    ("joint = 6\ncounts", "joint = 7\ncounts", "subdevices", "none for joint 6"),
+    ("joint = 6\ncounts", "joint = 7\ncounts", "subdevices[5]", "joint 7 of an arm with 6 joints"),
     ("counter_bits = 32", "counter_bits = 33", "subdevices[0].counter_bits", "too large"),
     ("gear_ratio = 141.0", "gear_ratio = 0.0", "subdevices[0].gear_ratio", "too small"),
     ("gear_ratio = 141.0", "gear_ratio = inf", "subdevices[0].gear_ratio", "infinite"),
@@ -133,6 +149,27 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
         "welding.current_output",
         "its unit is V",
     ),
+    (
+        "wire_feed_output = \"wire_feed\"",
+        "wire_feed_output = \"weld_on\"",
+        "welding.wire_feed_output",
+        "is `weld_on_output` already",
+    ),
+    (
+        "actual_current_input = \"actual_current\"",
+        "actual_current_input = \"actual_voltage\"",
+        "welding.actual_current_input",
+        "its unit is V",
+    ),
+    ("name = \"drive-3\"", "", "subdevices[2].name", "missing"),
+    ("name = \"drive-4\"\ntype = \"generic-cia402\"", "name = \"drive-4\"", "subdevices[3].type", "missing"),
+    ("[[joint_limits]]\njoint = 6", "[[joint_limits]]", "joint_limits[0].joint", "missing"),
+    (
+        "sign = -1",
+        "sign = -1\nstartup_sdos = [{ index = 0x2000, subindex = 0, type = \"u8\", value = 300 }]",
+        "subdevices[3].startup_sdos[0].value",
+        "too large",
+    ),
     ("tcp_port = 7402", "tcp_port = 70000", "sockets.tcp_port", "too large"),
     (
         "start_joints_deg = [0.0, -20.0",
@@ -168,6 +205,69 @@ fn one_mistake_causes_one_problem() {
         let found = problems(&[(from, to)]);
         let names_channel = place.starts_with("digital_outputs") || place.starts_with("analog_outputs");
         assert!(found.len() == 1 || names_channel, "`{to}`: {found:#?}");
+    }
+}
+
+/// True when `found` has the mistake.
+fn is_among(found: &[Problem], (_, to, place, message): &(&str, &str, &str, &str)) -> bool {
+    let _ = to;
+    found.iter().any(|problem| problem.place == *place && problem.message.contains(message))
+}
+
+/// Pairs in which one makes the other none, or no longer a mistake of its own.
+const NOT_INDEPENDENT: &[(&str, &str)] = &[
+    // Without a robot nobody knows its limits.
+    ("", "position_min_deg = -400.0"),
+    ("", "speed_max_deg_s = 1e4"),
+    ("", "joint = 8\nposition"),
+    ("", "start_joints_deg = [0.0, -200.0"),
+    // A range from -400° to -280° is one.
+    ("position_min_deg = -400.0", "position_max_deg = -280.0"),
+    // The tool of the first mistake has another name then.
+    ("quaternion_wxyz = [0.5", "[tools.\"my torch\"]"),
+    ("", "[tools.\"my torch\"]"),
+];
+
+#[test]
+fn no_mistake_hides_another_one() {
+    let mut pairs = 0;
+    let mut hidden = Vec::new();
+    for (index, a) in MISTAKES.iter().enumerate() {
+        for b in &MISTAKES[index + 1..] {
+            let text = embedded::CELL.replacen(a.0, a.1, 1).replacen(b.0, b.1, 1);
+            let other_way = embedded::CELL.replacen(b.0, b.1, 1).replacen(a.0, a.1, 1);
+            // Two changes of the same words cannot be made both.
+            let both_made = text == other_way
+                && [a, b].iter().all(|change| change.1.is_empty() || text.contains(change.1));
+            if !both_made || NOT_INDEPENDENT.contains(&(a.1, b.1)) {
+                continue;
+            }
+            pairs += 1;
+            let found = read(&text).expect_err("the cell is wrong twice");
+            if !is_among(&found, a) || !is_among(&found, b) {
+                hidden.push((a.1, b.1, found.iter().map(ToString::to_string).collect::<Vec<_>>()));
+            }
+        }
+    }
+    assert!(hidden.is_empty(), "{hidden:#?}");
+    assert!(pairs > 1000, "{pairs}");
+}
+
+#[test]
+fn a_wrong_file_beside_the_cell_hides_no_mistake_of_the_cell() {
+    // What these are measured against is in the wrong file itself.
+    let needs_model = ["joint_limits", "simulation.start_joints_deg[1]"];
+    let needs_terminal = ["digital_outputs.gas.channel", "digital_outputs.gas.device"];
+    for mistake in MISTAKES {
+        let text = embedded::CELL.replacen(mistake.0, mistake.1, 1);
+        for wrong_type in ["generic-cia402", "digital-io-8", "analog-io-2"] {
+            let skip = wrong_type != "generic-cia402" && needs_terminal.contains(&mistake.2);
+            let found = read_in(&text, wrong_type, true).expect_err("wrong");
+            assert!(skip || is_among(&found, mistake), "{wrong_type}, `{}`: {found:#?}", mistake.1);
+        }
+        let skip = needs_model.iter().any(|place| mistake.2.starts_with(place));
+        let found = read_in(&text, "", false).expect_err("wrong");
+        assert!(skip || is_among(&found, mistake), "robot, `{}`: {found:#?}", mistake.1);
     }
 }
 
