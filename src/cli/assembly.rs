@@ -202,6 +202,7 @@ impl Assembly {
                 ExpectedDevice {
                     name: subdevice.name.clone(),
                     device: subdevice.device,
+                    alias: None,
                     startup: period.chain(written).collect(),
                 }
             })

@@ -170,6 +170,34 @@ pub const fn status_code_words(code: u16) -> &'static str {
     }
 }
 
+/// What to try when a state was refused with this code.
+#[must_use]
+pub const fn status_code_remedy(code: u16) -> &'static str {
+    match code {
+        0x0006 | 0x0050 | 0x0051 => "restore the SII of the device with the tool of its manufacturer",
+        0x0014 | 0x0007 => "load a firmware with the tool of the manufacturer",
+        0x0015 | 0x0016 => "switch the device off and on; when it stays, its SII is damaged",
+        0x0017 | 0x001D | 0x001E | 0x0024 | 0x0025 => {
+            "compare 0x1C12, 0x1C13 and the PDOs (`motiond scan`) with the drive file"
+        }
+        0x0018 | 0x0019 | 0x002B => "check that frames go round while it waits: cycle time, host load",
+        0x001A | 0x0032 | 0x0033 | 0x0034 => {
+            "check the wake-up jitter of the host, `ethercat.sync_shift_us` and the cycle time"
+        }
+        0x001B | 0x001F => "check host load and the watchdog time",
+        0x0020 => "switch the device off and on",
+        0x002C | 0x002D | 0x0030 | 0x0028 => {
+            "check `distributed_clock` in the drive file and that the device supports SYNC0"
+        }
+        0x0027 | 0x0029 => "the device wants SYNC0: set `distributed_clock` in the drive file and the cell",
+        0x002E | 0x0035 | 0x0036 | 0x0037 => {
+            "choose another `ethercat.cycle_time_ms`; the manual lists the times the device takes"
+        }
+        0x0070 => "compare the modules in the device with its configuration (0xF030, 0xF050)",
+        _ => "look up the code in the manual of the device; its display may say more",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,8 @@ use super::al_state::{AlState, AlStatus};
 use super::distributed_clock::{ClockStatus, DistributedClock};
 use super::frame_pump::{FramePump, LinkCounters};
 use super::link::FrameLink;
+use super::mailbox::room::MailboxRoom;
+use super::mailbox::{EmergencyRing, Mailbox, MailboxCounters, MailboxEvent, MailboxProblem, Request};
 use super::registers;
 use crate::devices::MAX_SUBDEVICES;
 use crate::units::{Cycles, Nanoseconds};
@@ -107,6 +109,8 @@ pub struct Bus<L> {
         reason = "boxed once at bring-up: 20 KiB that need not be moved about"
     )]
     pub(super) group: Box<Group>,
+    #[expect(clippy::disallowed_types, reason = "boxed once at bring-up, with the buffers of all mailboxes")]
+    pub(super) mailbox_room: Box<MailboxRoom>,
     pub(super) count: usize,
     pub(super) places: [Place; MAX_SUBDEVICES],
     pub(super) expected_working_counter: u16,
@@ -298,6 +302,52 @@ impl<L: FrameLink> Bus<L> {
         registers::read(&mut self.pump, subdevice, registers::AL_STATUS, deadline)
             .ok()
             .map(AlStatus::from_registers)
+    }
+
+    /// Begins a mailbox transfer with a SubDevice; `value` is what a download writes. It goes on with
+    /// [`mailbox_step`](Self::mailbox_step) and must be done within `time_out`.
+    ///
+    /// # Errors
+    /// Another transfer is under way, the SubDevice has no mailbox, or the value is too long.
+    ///
+    /// # Real-time
+    /// No allocation; copies `value`.
+    pub fn begin_mailbox(
+        &mut self,
+        position: usize,
+        request: Request,
+        value: &[u8],
+        time_out: Nanoseconds,
+    ) -> Result<(), MailboxProblem> {
+        let deadline = self.now().plus(time_out);
+        self.mailbox_room.begin(position, request, value, deadline)
+    }
+
+    /// One step of mailbox work in the slack of the cycle: at most one frame, until `deadline`. Without a
+    /// transfer it looks into the mailbox of one SubDevice, each in its turn, for an emergency.
+    ///
+    /// # Real-time
+    /// No allocation. Ends at the deadline.
+    pub fn mailbox_step(&mut self, deadline: Nanoseconds) -> MailboxEvent {
+        self.mailbox_room.step(&mut self.pump, deadline)
+    }
+
+    /// The buffer of the last upload; [`MailboxEvent::Done`] says how much of it counts.
+    #[must_use]
+    pub const fn mailbox_data(&self) -> &[u8] {
+        self.mailbox_room.data()
+    }
+
+    /// Emergencies received since bring-up began.
+    #[must_use]
+    pub const fn emergencies(&self) -> &EmergencyRing {
+        self.mailbox_room.emergencies()
+    }
+
+    /// What happened in the mailbox of a SubDevice; `None` when it has none.
+    #[must_use]
+    pub fn mailbox_counters(&self, position: usize) -> Option<MailboxCounters> {
+        self.mailbox_room.mailbox(position).map(Mailbox::counters)
     }
 
     /// Bit mask of the SubDevices whose inputs in `answer` are new.

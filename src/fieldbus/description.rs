@@ -27,6 +27,32 @@ impl SdoValue {
             Self::U32(value) => value,
         }
     }
+
+    /// Bytes on the wire.
+    #[must_use]
+    pub const fn bytes(&self) -> SdoBytes {
+        let (count, bits) = match *self {
+            Self::U8(value) => (1, value as u32),
+            Self::U16(value) => (2, value as u32),
+            Self::U32(value) => (4, value),
+        };
+        SdoBytes { bytes: bits.to_le_bytes(), count }
+    }
+}
+
+/// The bytes of an [`SdoValue`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SdoBytes {
+    bytes: [u8; 4],
+    count: usize,
+}
+
+impl std::ops::Deref for SdoBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.bytes.get(..self.count).unwrap_or(&[])
+    }
 }
 
 /// One object to be written in PRE-OP.
@@ -66,8 +92,10 @@ impl SdoWrite {
 pub struct ExpectedDevice {
     /// Its name in the cell, for messages.
     pub name: String,
-    /// Identity, process data, kind. A serial number of zero means any.
+    /// Identity, process data, kind. A revision or serial number of zero means any.
     pub device: Device,
+    /// The station alias its SII must hold; `None`: any.
+    pub alias: Option<u16>,
     /// Objects to write in PRE-OP, in this order, after the process data mapping.
     pub startup: Vec<SdoWrite>,
 }

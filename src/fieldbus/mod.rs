@@ -27,11 +27,13 @@ pub mod description;
 pub mod distributed_clock;
 pub mod frame_pump;
 pub mod link;
+pub mod mailbox;
 mod registers;
+mod sii;
 pub mod time_driver;
 
 pub use al_state::AlState;
-pub use bring_up::{BringUpError, BringUpFailure, BusDifference, bring_up};
+pub use bring_up::{BringUpError, BringUpFailure, BusDifference, Progress, bring_up, bring_up_watched};
 pub use bus::{Bus, CycleStart, ExchangeReport};
 pub use description::{BusDescription, ClockDescription, ExpectedDevice, SdoValue, SdoWrite};
 pub use frame_pump::{FramePump, PumpSettings};

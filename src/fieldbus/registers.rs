@@ -6,6 +6,8 @@ use super::frame_pump::{FramePump, PumpEnd};
 use super::link::FrameLink;
 use crate::units::Nanoseconds;
 
+/// DL status: links, loops and communication of the ports.
+pub(super) const DL_STATUS: u16 = 0x0110;
 /// AL control.
 pub(super) const AL_CONTROL: u16 = 0x0120;
 /// AL status (2 bytes), reserved (2), AL status code (2).
@@ -37,7 +39,8 @@ fn flatten<T>(result: Result<Result<T, ethercrab::error::Error>, PumpEnd>) -> Re
     }
 }
 
-fn station_address(position: usize) -> u16 {
+/// Station address of the SubDevice at `position` once bring-up or a scan has given them out.
+pub(super) fn station_address(position: usize) -> u16 {
     u16::try_from(position).map_or(u16::MAX, |position| FIRST_STATION_ADDRESS.saturating_add(position))
 }
 
@@ -78,6 +81,50 @@ pub(super) fn write<L: FrameLink>(
                 .await
                 .map(drop)
         },
+        deadline,
+    ))
+}
+
+/// Reads `target.len()` bytes of the SubDevice at `station` from `address` on.
+///
+/// # Real-time
+/// No allocation; ends at the deadline.
+pub(super) fn read_at_station<L: FrameLink>(
+    pump: &mut FramePump<L>,
+    station: u16,
+    address: u16,
+    target: &mut [u8],
+    deadline: Nanoseconds,
+) -> Result<(), RegisterError> {
+    let main_device = pump.main_device();
+    let length = u16::try_from(target.len()).unwrap_or(u16::MAX);
+    flatten(pump.run(
+        async {
+            let answer = Command::fprd(station, address).receive_slice(main_device, length).await?;
+            let Some(bytes) = answer.get(..target.len()) else {
+                return Err(ethercrab::error::Error::ReceiveFrame);
+            };
+            target.copy_from_slice(bytes);
+            Ok(())
+        },
+        deadline,
+    ))
+}
+
+/// Writes `bytes` to the SubDevice at `station` from `address` on.
+///
+/// # Real-time
+/// No allocation; ends at the deadline.
+pub(super) fn write_at_station<L: FrameLink>(
+    pump: &mut FramePump<L>,
+    station: u16,
+    address: u16,
+    bytes: &[u8],
+    deadline: Nanoseconds,
+) -> Result<(), RegisterError> {
+    let main_device = pump.main_device();
+    flatten(pump.run(
+        async { Command::fpwr(station, address).send_receive_slice(main_device, bytes).await.map(drop) },
         deadline,
     ))
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::tests_outside_test_module, reason = "an integration test is a test module")]
 
+mod mailbox;
 mod raw_socket;
 #[path = "../support/segment_link.rs"]
 mod segment_link;

@@ -83,7 +83,7 @@ impl Rig {
             } else {
                 Vec::new()
             };
-            ExpectedDevice { name: simulated.name.clone(), device: simulated.device, startup }
+            ExpectedDevice { name: simulated.name.clone(), device: simulated.device, alias: None, startup }
         });
         let bus = BusDescription::new(devices.collect(), CYCLE);
         match bring_up(FramePump::new(link, PumpSettings::SIMULATED), &bus) {

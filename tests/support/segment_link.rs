@@ -159,11 +159,12 @@ pub(crate) fn expected_cell() -> Vec<ExpectedDevice> {
         .map(|joint| ExpectedDevice {
             name: format!("joint {joint}"),
             device: drive(),
+            alias: None,
             startup: startup.clone(),
         })
         .collect();
     for (name, device) in [("digital terminal", digital_terminal()), ("analog terminal", analog_terminal())] {
-        devices.push(ExpectedDevice { name: name.into(), device, startup: Vec::new() });
+        devices.push(ExpectedDevice { name: name.into(), device, alias: None, startup: Vec::new() });
     }
     devices
 }

@@ -7,14 +7,15 @@ use crate::fieldbus::description::ExpectedDevice;
 use crate::fieldbus::frame_pump::FramePump;
 use crate::fieldbus::link::FrameLink;
 use crate::fieldbus::registers;
+use crate::fieldbus::sii::{self, FoundDevice};
 use crate::units::Nanoseconds;
 
-/// One difference between the described and the found bus.
+/// One difference between the described and the found bus. Positions count from 0 in wire order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BusDifference {
     /// A described device is not there.
     Missing {
-        /// Place in the description, from 0.
+        /// Place in the description.
         position: usize,
         /// Configured name.
         name: String,
@@ -23,14 +24,14 @@ pub enum BusDifference {
     },
     /// A device is there that is not described.
     Unexpected {
-        /// Place on the wire, from 0.
+        /// Place on the wire.
         position: usize,
         /// What it is.
         found: Identity,
     },
-    /// Another device is in its place.
+    /// Another device is in its place: another type, revision or serial number.
     Other {
-        /// Place on the wire, from 0.
+        /// Place on the wire.
         position: usize,
         /// Configured name.
         name: String,
@@ -38,6 +39,33 @@ pub enum BusDifference {
         expected: Identity,
         /// What is there.
         found: Identity,
+    },
+    /// Two devices are in each other's places.
+    Swapped {
+        /// Their places.
+        positions: [usize; 2],
+        /// The configured names of these places.
+        names: [String; 2],
+    },
+    /// A device is in another place than described.
+    Moved {
+        /// Its place in the description.
+        described: usize,
+        /// Its place on the wire.
+        position: usize,
+        /// Configured name.
+        name: String,
+    },
+    /// The right type of device with another station alias.
+    Alias {
+        /// Place on the wire.
+        position: usize,
+        /// Configured name.
+        name: String,
+        /// What was expected.
+        expected: u16,
+        /// What its SII holds.
+        found: u16,
     },
 }
 
@@ -53,19 +81,33 @@ impl fmt::Display for BusDifference {
             Self::Other { position, name, expected, found } => {
                 write!(formatter, "{name} (position {position}): ")?;
                 let mut separator = "";
-                for (what, expected, found) in [
-                    ("vendor", expected.vendor, found.vendor),
-                    ("product", expected.product, found.product),
-                    ("revision", expected.revision, found.revision),
-                    ("serial number", expected.serial, found.serial),
+                for (what, expected, found, may_be_any) in [
+                    ("vendor", expected.vendor, found.vendor, false),
+                    ("product", expected.product, found.product, false),
+                    ("revision", expected.revision, found.revision, true),
+                    ("serial number", expected.serial, found.serial, true),
                 ] {
-                    if expected != found && !(what == "serial number" && expected == 0) {
+                    if expected != found && !(may_be_any && expected == 0) {
                         write!(formatter, "{separator}{what} is {found:#x}, expected {expected:#x}")?;
                         separator = ", ";
                     }
                 }
                 Ok(())
             }
+            Self::Swapped { positions: [first, second], names: [one, other] } => write!(
+                formatter,
+                "the devices at positions {first} and {second} are swapped: {one} is where {other} should be; \
+                 swap their cables, or their places in the cell file"
+            ),
+            Self::Moved { described, position, name } => write!(
+                formatter,
+                "{name} is at position {position}, described is position {described}: change the cables or the \
+                 order in the cell file"
+            ),
+            Self::Alias { position, name, expected, found } => write!(
+                formatter,
+                "{name} (position {position}): station alias is {found}, expected {expected}"
+            ),
         }
     }
 }
@@ -82,13 +124,17 @@ impl fmt::Display for Words<'_> {
     }
 }
 
-/// How different two devices are: 0 same, 1 another revision or serial number, 3 another device.
-fn distance(expected: &Identity, found: &Identity) -> usize {
-    if (expected.vendor, expected.product) != (found.vendor, found.product) {
+/// How different two devices are: 0 same, 1 another revision, serial number or alias, 3 another device.
+fn distance(expected: &ExpectedDevice, found: &FoundDevice) -> usize {
+    let (wanted, there) = (&expected.device.identity, &found.identity);
+    let differs = |wanted: u32, there: u32| wanted != 0 && wanted != there;
+    if (wanted.vendor, wanted.product) != (there.vendor, there.product) {
         3
     } else {
         usize::from(
-            expected.revision != found.revision || (expected.serial != 0 && expected.serial != found.serial),
+            differs(wanted.revision, there.revision)
+                || differs(wanted.serial, there.serial)
+                || expected.alias.is_some_and(|alias| alias != found.alias),
         )
     }
 }
@@ -105,7 +151,7 @@ const GAP: usize = 2;
     clippy::indexing_slicing,
     reason = "i <= rows and j <= columns, the sizes everything here is made with"
 )]
-pub(super) fn compare(expected: &[ExpectedDevice], found: &[Identity]) -> Vec<BusDifference> {
+pub(super) fn compare(expected: &[ExpectedDevice], found: &[FoundDevice]) -> Vec<BusDifference> {
     let (rows, columns) = (expected.len(), found.len());
     // costs[i][j]: the last i expected against the last j found.
     let mut costs = vec![vec![0_usize; columns + 1]; rows + 1];
@@ -115,98 +161,136 @@ pub(super) fn compare(expected: &[ExpectedDevice], found: &[Identity]) -> Vec<Bu
                 (0, _) => j * GAP,
                 (_, 0) => i * GAP,
                 _ => {
-                    let same = distance(&expected[rows - i].device.identity, &found[columns - j]);
+                    let same = distance(&expected[rows - i], &found[columns - j]);
                     (costs[i - 1][j - 1] + same).min(costs[i - 1][j] + GAP).min(costs[i][j - 1] + GAP)
                 }
             };
         }
     }
-    let mut differences = Vec::new();
+    let (mut replaced, mut missing, mut extra) = (Vec::new(), Vec::new(), Vec::new());
     let (mut i, mut j) = (rows, columns);
     while i > 0 || j > 0 {
         let (row, column) = (rows - i, columns - j);
         if i > 0 && j > 0 {
             let (device, other) = (&expected[row], found[column]);
-            let distance = distance(&device.device.identity, &other);
+            let distance = distance(device, &other);
             if costs[i][j] == costs[i - 1][j - 1] + distance {
                 if distance > 0 {
-                    differences.push(BusDifference::Other {
-                        position: column,
-                        name: device.name.clone(),
-                        expected: device.device.identity,
-                        found: other,
-                    });
+                    replaced.push((column, row));
                 }
                 (i, j) = (i - 1, j - 1);
                 continue;
             }
         }
         if i > 0 && costs[i][j] == costs[i - 1][j] + GAP {
-            let device = &expected[row];
-            differences.push(BusDifference::Missing {
-                position: row,
-                name: device.name.clone(),
-                expected: device.device.identity,
-            });
+            missing.push(row);
             i -= 1;
         } else {
-            differences.push(BusDifference::Unexpected { position: column, found: found[column] });
+            extra.push(column);
             j -= 1;
         }
     }
+    let mut differences = Vec::new();
+    add_replaced(&mut differences, &replaced, expected, found);
+    add_gaps(&mut differences, &missing, extra, expected, found);
+    differences.sort_by_key(BusDifference::position);
     differences
+}
+
+/// Described devices without a place on the wire, and places on the wire without a described device. One that
+/// is both has moved; by one place: it is swapped with its neighbour.
+#[expect(clippy::indexing_slicing, reason = "the places come from the lists they index")]
+fn add_gaps(
+    differences: &mut Vec<BusDifference>,
+    missing: &[usize],
+    mut extra: Vec<usize>,
+    expected: &[ExpectedDevice],
+    found: &[FoundDevice],
+) {
+    for &row in missing {
+        let device = &expected[row];
+        let moved = extra.iter().position(|&column| distance(device, &found[column]) == 0);
+        let (name, position) = (device.name.clone(), row);
+        differences.push(match moved.map(|at| extra.remove(at)) {
+            Some(column) if column.abs_diff(row) == 1 && column < expected.len() => {
+                let positions = [row.min(column), row.max(column)];
+                BusDifference::Swapped { positions, names: positions.map(|at| expected[at].name.clone()) }
+            }
+            Some(column) => BusDifference::Moved { described: row, position: column, name },
+            None => BusDifference::Missing { position, name, expected: device.device.identity },
+        });
+    }
+    for column in extra {
+        differences.push(BusDifference::Unexpected { position: column, found: found[column].identity });
+    }
+}
+
+/// Devices that are there in place of another one, as (place on the wire, place in the description): two in
+/// each other's places are one difference.
+#[expect(clippy::indexing_slicing, reason = "the places come from the lists they index")]
+fn add_replaced(
+    differences: &mut Vec<BusDifference>,
+    replaced: &[(usize, usize)],
+    expected: &[ExpectedDevice],
+    found: &[FoundDevice],
+) {
+    let mut is_told = vec![false; replaced.len()];
+    for (this, &(column, row)) in replaced.iter().enumerate() {
+        if is_told[this] {
+            continue;
+        }
+        let (device, there) = (&expected[row], &found[column]);
+        let partner = (this + 1..replaced.len()).find(|&other| {
+            let (other_column, other_row) = replaced[other];
+            !is_told[other]
+                && distance(device, &found[other_column]) == 0
+                && distance(&expected[other_row], there) == 0
+        });
+        if let Some(other) = partner {
+            is_told[other] = true;
+            let (other_column, other_row) = replaced[other];
+            differences.push(BusDifference::Swapped {
+                positions: [column, other_column],
+                names: [device.name.clone(), expected[other_row].name.clone()],
+            });
+            continue;
+        }
+        let name = &device.name;
+        let without_alias = ExpectedDevice { alias: None, ..device.clone() };
+        if distance(&without_alias, there) > 0 {
+            let (expected, found) = (device.device.identity, there.identity);
+            differences.push(BusDifference::Other { position: column, name: name.clone(), expected, found });
+        }
+        if let Some(alias) = device.alias.filter(|alias| *alias != there.alias) {
+            let (expected, found) = (alias, there.alias);
+            differences.push(BusDifference::Alias { position: column, name: name.clone(), expected, found });
+        }
+    }
+}
+
+impl BusDifference {
+    const fn position(&self) -> usize {
+        match self {
+            Self::Missing { position, .. }
+            | Self::Unexpected { position, .. }
+            | Self::Other { position, .. }
+            | Self::Moved { position, .. }
+            | Self::Alias { position, .. }
+            | Self::Swapped { positions: [position, _], .. } => *position,
+        }
+    }
 }
 
 /// Longest time for all identities, for an error message after a failed discovery.
 const READ_TIME: Nanoseconds = Nanoseconds(2_000_000_000);
-/// Tries until the SII interface is not busy.
-const SII_TRIES: usize = 1_000;
-/// SII: who may access it, and control with address.
-const SII_CONFIGURATION: u16 = 0x0500;
-const SII_CONTROL: u16 = 0x0502;
-const SII_DATA: u16 = 0x0508;
-const SII_BUSY: u16 = 1 << 15;
-/// First SII word of the identity: vendor, product, revision, serial, two words each.
-const SII_IDENTITY: u32 = 8;
-
 /// Reads the identity of every device on the wire by position, as far as they answer.
-pub(super) fn read_identities<L: FrameLink>(pump: &mut FramePump<L>) -> Vec<Identity> {
+pub(super) fn read_identities<L: FrameLink>(pump: &mut FramePump<L>) -> Vec<FoundDevice> {
     let deadline = pump.link().now().plus(READ_TIME);
     let count = registers::count_subdevices(pump, deadline).unwrap_or(0);
     (0..count)
         .take(MAX_SUBDEVICES + 1)
-        .map_while(|position| read_identity(pump, position, deadline))
+        .map_while(|position| sii::read_identity(pump, position, deadline))
         .collect()
-}
-
-fn read_identity<L: FrameLink>(
-    pump: &mut FramePump<L>,
-    position: u16,
-    deadline: Nanoseconds,
-) -> Option<Identity> {
-    // Take the SII from the device's own controller, then use it (ETG.1000.4, SII access).
-    registers::write_by_position(pump, position, SII_CONFIGURATION, 2_u8, deadline).ok()?;
-    registers::write_by_position(pump, position, SII_CONFIGURATION, 0_u8, deadline).ok()?;
-    let mut words = [0_u32; 4];
-    for (offset, word) in (0_u32..).step_by(2).zip(&mut words) {
-        let [a, b, c, d] = (SII_IDENTITY + offset).to_le_bytes();
-        // Command "read" (bit 8), then the word address.
-        registers::write_by_position(pump, position, SII_CONTROL, [0x00, 0x01, a, b, c, d], deadline).ok()?;
-        let mut is_ready = false;
-        for _ in 0..SII_TRIES {
-            let control: u16 = registers::read_by_position(pump, position, SII_CONTROL, deadline).ok()?;
-            is_ready = control & SII_BUSY == 0;
-            if is_ready {
-                break;
-            }
-        }
-        if !is_ready {
-            return None;
-        }
-        *word = registers::read_by_position(pump, position, SII_DATA, deadline).ok()?;
-    }
-    let [vendor, product, revision, serial] = words;
-    Some(Identity { vendor, product, revision, serial })
 }
 
 #[cfg(test)]
@@ -231,13 +315,14 @@ mod tests {
                     inputs: PdoMap::EMPTY,
                     distributed_clock: false,
                 },
+                alias: None,
                 startup: Vec::new(),
             })
             .collect()
     }
 
-    fn found(products: &[u32]) -> Vec<Identity> {
-        products.iter().map(|&product| identity(product)).collect()
+    fn found(products: &[u32]) -> Vec<FoundDevice> {
+        products.iter().map(|&product| FoundDevice { identity: identity(product), alias: 0 }).collect()
     }
 
     fn shown(expected_products: &[u32], found_products: &[u32]) -> String {
@@ -275,8 +360,58 @@ mod tests {
     }
 
     #[test]
-    fn swapped_devices_are_both_listed() {
-        assert_eq!(compare(&expected(&[1, 2]), &found(&[2, 1])).len(), 2);
+    fn two_devices_in_each_others_places_are_one_difference() {
+        let text = shown(&[1, 2, 3], &[3, 2, 1]);
+        assert!(text.starts_with("the devices at positions 0 and 2 are swapped: device 0"), "{text}");
+        assert!(!text.contains(';') || text.matches("; ").count() == 1, "{text}");
+        let text = shown(&[1, 2], &[2, 1]);
+        assert!(text.starts_with("the devices at positions 0 and 1 are swapped: device 0"), "{text}");
+        // Three in a circle are no pair.
+        let text = shown(&[1, 2, 3], &[2, 3, 1]);
+        assert!(text.starts_with("device 0 is at position 2, described is position 0"), "{text}");
+    }
+
+    #[test]
+    fn drives_of_one_type_are_told_apart_by_serial_number_or_alias() {
+        let mut wanted = expected(&[1, 1]);
+        let mut there = found(&[1, 1]);
+        for (at, serial) in [(0, 11), (1, 22)] {
+            wanted[at].device.identity.serial = serial;
+            there[1 - at].identity.serial = serial;
+        }
+        assert!(matches!(&compare(&wanted, &there)[..], [BusDifference::Swapped { positions: [0, 1], .. }]));
+        let mut wanted = expected(&[1, 1]);
+        let mut there = found(&[1, 1]);
+        (wanted[0].alias, there[0].alias) = (Some(7), 9);
+        assert_eq!(
+            compare(&wanted, &there)[0].to_string(),
+            "device 0 (position 0): station alias is 9, expected 7"
+        );
+        (wanted[1].alias, there[1].alias) = (Some(9), 7);
+        assert!(matches!(&compare(&wanted, &there)[..], [BusDifference::Swapped { .. }]));
+    }
+
+    #[test]
+    fn every_difference_is_listed_in_wire_order() {
+        let mut there = found(&[1, 2, 9, 4, 6]);
+        there[0].identity.revision = 5;
+        there[3].identity.serial = 77;
+        let mut wanted = expected(&[1, 2, 3, 4, 5]);
+        wanted[3].device.identity.serial = 78;
+        wanted[3].alias = Some(3);
+        let found: Vec<String> = compare(&wanted, &there).iter().map(ToString::to_string).collect();
+        assert_eq!(
+            found,
+            [
+                "device 0 (position 0): revision is 0x5, expected 0x1",
+                "device 2 (position 2): product is 0x9, expected 0x3",
+                "device 3 (position 3): serial number is 0x4d, expected 0x4e",
+                "device 3 (position 3): station alias is 0, expected 3",
+                "device 4 (position 4): product is 0x6, expected 0x5",
+            ]
+        );
+        wanted[0].device.identity.revision = 0;
+        assert_eq!(compare(&wanted, &there).len(), 4, "a revision of zero means any");
     }
 
     #[test]
@@ -288,7 +423,7 @@ mod tests {
     fn a_serial_number_of_zero_means_any_and_another_one_is_checked() {
         let mut wanted = expected(&[1]);
         let mut there = found(&[1]);
-        there[0].serial = 55;
+        there[0].identity.serial = 55;
         assert_eq!(compare(&wanted, &there), []);
         wanted[0].device.identity.serial = 56;
         assert_eq!(

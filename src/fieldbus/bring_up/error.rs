@@ -4,8 +4,9 @@ use std::fmt;
 
 use super::comparison::BusDifference;
 use crate::devices::MAX_SUBDEVICES;
-use crate::fieldbus::al_state::{AlState, status_code_words};
+use crate::fieldbus::al_state::{AlState, status_code_remedy, status_code_words};
 use crate::fieldbus::description::BusDescription;
+use crate::fieldbus::mailbox::MailboxProblem;
 use crate::units::Nanoseconds;
 
 /// Part of bring-up.
@@ -13,6 +14,8 @@ use crate::units::Nanoseconds;
 pub enum Stage {
     /// Counting, addressing, SII, clock delays, INIT to PRE-OP.
     Discovery,
+    /// Mapping and start-up objects, in PRE-OP.
+    Objects,
     /// Sync managers and FMMUs.
     ProcessDataMapping,
     /// SYNC0 settings.
@@ -27,6 +30,7 @@ impl fmt::Display for Stage {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Discovery => "finding the devices (INIT to PRE-OP)",
+            Self::Objects => "writing objects",
             Self::ProcessDataMapping => "mapping the process data",
             Self::ClockConfiguration => "configuring the distributed clocks",
             Self::SafeOperation => "going to SAFE-OP",
@@ -56,17 +60,8 @@ impl fmt::Display for Direction {
 /// Why an SDO transfer failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SdoProblem {
-    /// The device refused with this abort code (CiA 301, SDO abort codes).
-    Aborted {
-        /// The code.
-        code: u32,
-    },
-    /// The device reported an emergency (CiA 301) instead of answering.
-    Emergency,
-    /// The device has no mailbox.
-    NoMailbox,
-    /// No answer in time.
-    Timeout,
+    /// The mailbox or the device says so.
+    Mailbox(MailboxProblem),
     /// The value read back is not the one written.
     ReadBack {
         /// What was written.
@@ -74,24 +69,21 @@ pub enum SdoProblem {
         /// What was read.
         found: u32,
     },
-    /// Anything else.
-    Protocol(ethercrab::error::Error),
+}
+
+impl From<MailboxProblem> for SdoProblem {
+    fn from(problem: MailboxProblem) -> Self {
+        Self::Mailbox(problem)
+    }
 }
 
 impl fmt::Display for SdoProblem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Aborted { code } => {
-                // Shows the number and its meaning.
-                write!(formatter, "refused with abort code {}", ethercrab::error::CoeAbortCode::from(*code))
-            }
-            Self::Emergency => formatter.write_str("the device sent an emergency instead of an answer"),
-            Self::NoMailbox => formatter.write_str("the device has no mailbox"),
-            Self::Timeout => formatter.write_str("no answer in time"),
+            Self::Mailbox(problem) => write!(formatter, "{problem}"),
             Self::ReadBack { written, found } => {
                 write!(formatter, "wrote {written:#x}, reads back {found:#x}")
             }
-            Self::Protocol(error) => write!(formatter, "{error}"),
         }
     }
 }
@@ -106,6 +98,8 @@ pub enum BringUpError {
     NothingAnswers,
     /// The devices on the wire are not the described ones.
     BusDiffers { differences: Vec<BusDifference> },
+    /// The ports the device reports cannot be what is on the wire (`is_nested`: a fork within a fork).
+    Topology { position: usize, dl_status: u16, is_nested: bool },
     /// A device refused a state.
     Refused { position: usize, name: String, wanted: AlState, found: AlState, status_code: u16 },
     /// A device did not reach a state in time, without saying why.
@@ -132,7 +126,9 @@ pub enum BringUpError {
     Timeout { stage: Stage },
     /// ethercrab gave up.
     Protocol { stage: Stage, error: ethercrab::error::Error },
-    /// ethercrab panicked; the panic was caught.
+    /// Something came in the way when ethercrab read the mapping back, again and again.
+    Interrupted { error: ethercrab::error::Error },
+    /// ethercrab panicked again and again; the panics were caught.
     Panicked { stage: Stage },
 }
 
@@ -151,18 +147,37 @@ impl fmt::Display for BringUpError {
                 formatter.write_str("the bus is not the described one")?;
                 differences.iter().try_for_each(|difference| write!(formatter, "; {difference}"))
             }
+            Self::Topology { position, dl_status, is_nested } => {
+                write!(
+                    formatter,
+                    "the ports of the devices do not fit together at position {position} (DL status \
+                     {dl_status:#06x}); "
+                )?;
+                formatter.write_str(if *is_nested {
+                    "a fork within a fork is not supported: wire the inner branch in line"
+                } else {
+                    "a cable is half plugged in, a device is restarting, or a port is defective: check the link \
+                     lamps around this device, then try again"
+                })
+            }
             Self::Refused { position, name, wanted, found, status_code } => write!(
                 formatter,
-                "{name} (position {position}) refused {}: AL status code {status_code:#06x}, {}; it is in {}",
+                "{name} (position {position}) refused {}: AL status code {status_code:#06x}, {}; it is in {}; {}",
                 wanted.name(),
                 status_code_words(*status_code),
-                found.name()
+                found.name(),
+                status_code_remedy(*status_code)
             ),
             Self::NotReached { position, name, wanted, found } => write!(
                 formatter,
-                "{name} (position {position}) did not reach {} in time; it is in {}",
+                "{name} (position {position}) did not reach {} in time and gives no reason; it is in {}; {}",
                 wanted.name(),
-                found.name()
+                found.name(),
+                if *found == AlState::NoAnswer {
+                    "check its power and the cable before it"
+                } else {
+                    "look at its display for an error, switch it off and on, then try again"
+                }
             ),
             Self::Sdo { position, name, index, subindex, problem } => {
                 write!(
@@ -199,10 +214,15 @@ impl fmt::Display for BringUpError {
             ),
             Self::Timeout { stage } => write!(formatter, "time-out while {stage}"),
             Self::Protocol { stage, error } => write!(formatter, "error while {stage}: {error}"),
+            Self::Interrupted { error } => write!(
+                formatter,
+                "the mapping could not be read back in several tries ({error}): look at the displays of the \
+                 drives for an error that comes again and again"
+            ),
             Self::Panicked { stage } => write!(
                 formatter,
-                "the EtherCAT library gave up while {stage}: a device that sends an emergency at that moment \
-                 does this; look at its display, then try again"
+                "the EtherCAT library gave up several times while {stage}: a device that keeps sending emergencies \
+                 does this; look at the displays of the drives, then try again"
             ),
         }
     }

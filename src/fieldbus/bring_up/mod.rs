@@ -1,5 +1,9 @@
 //! From a silent wire to a bus in OP, once per start: find, compare, map, watchdog, clocks, SAFE-OP, OP.
 //! Not real-time: allocates, and may wait for seconds.
+//!
+//! ethercrab finds the devices and lays out the process data; both can run into assertions of it, and
+//! reading the mapping takes its mailbox, which panics on an emergency. So its ports are checked first, panics
+//! are caught, and finding and mapping begin anew. Objects are written by our own mailbox, all devices at once.
 
 #![expect(
     clippy::disallowed_types,
@@ -11,6 +15,7 @@
 mod comparison;
 mod error;
 mod mapping;
+mod topology;
 mod transition;
 
 use std::future::Future;
@@ -23,19 +28,26 @@ use ethercrab::{DcSync, DefaultLock, SubDeviceGroup};
 pub use comparison::BusDifference;
 pub use error::{BringUpError, Direction, SdoProblem, Stage};
 
+use ethercrab::error::Error;
+
 use super::al_state::AlState;
 use super::bus::{Bus, Group, MAX_PROCESS_IMAGE_BYTES, Mapped, Place, with_subdevice};
 use super::description::BusDescription;
 use super::distributed_clock::DistributedClock;
 use super::frame_pump::{FramePump, PumpEnd};
 use super::link::FrameLink;
+use super::mailbox::room::MailboxRoom;
+use super::mailbox::{EmergencyRing, Mailbox, datagram};
 use super::registers;
+use super::sii::FoundDevice;
 use super::time_driver;
 use crate::devices::{Identity, MAX_SUBDEVICES, PdoMap};
 use crate::units::Nanoseconds;
 
 /// First SYNC0 this long after the clocks are configured: later than the last device has its settings.
 const SYNC0_START_DELAY: Duration = Duration::from_millis(50);
+/// How often finding and mapping begin anew when something comes in ethercrab's way.
+const TRIES: u32 = 4;
 /// At least this long in SAFE-OP with frames before OP is asked for, so that SYNC0 runs and every device
 /// has seen outputs.
 const SAFE_OP_MIN: Nanoseconds = Nanoseconds(60_000_000);
@@ -54,6 +66,17 @@ pub struct BringUpFailure<L> {
     pub pump: FramePump<L>,
 }
 
+/// How far bring-up has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// What is being done.
+    pub stage: Stage,
+    /// Devices that are through with it.
+    pub done: usize,
+    /// Devices there are.
+    pub devices: usize,
+}
+
 /// Brings the bus on the link of `pump` to OP.
 ///
 /// All outputs are zero until the caller writes others: for CiA 402 drives "disable voltage".
@@ -62,13 +85,25 @@ pub struct BringUpFailure<L> {
 /// Everything that differs from `description`, or does not work, as data; the pump comes back with it.
 /// SubDevices are left in whatever state they reached; the next try starts at INIT again.
 pub fn bring_up<L: FrameLink>(
-    mut pump: FramePump<L>,
+    pump: FramePump<L>,
     description: &BusDescription,
 ) -> Result<Bus<L>, Box<BringUpFailure<L>>> {
-    match prepare(&mut pump, description) {
+    bring_up_watched(pump, description, &mut |_| {})
+}
+
+/// The same, and tells `progress` how far it has come.
+///
+/// # Errors
+/// As [`bring_up`].
+pub fn bring_up_watched<L: FrameLink>(
+    mut pump: FramePump<L>,
+    description: &BusDescription,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Bus<L>, Box<BringUpFailure<L>>> {
+    match prepare(&mut pump, description, progress) {
         Ok(prepared) => {
             let mut bus = prepared.into_bus(pump, description);
-            match into_operation(&mut bus, description) {
+            match into_operation(&mut bus, description, progress) {
                 Ok(()) => Ok(bus),
                 Err(error) => Err(Box::new(BringUpFailure { error, pump: bus.pump })),
             }
@@ -80,6 +115,7 @@ pub fn bring_up<L: FrameLink>(
 struct Prepared {
     group: Box<Group>,
     places: [Place; MAX_SUBDEVICES],
+    room: Box<MailboxRoom>,
 }
 
 impl Prepared {
@@ -88,6 +124,7 @@ impl Prepared {
         Bus {
             pump,
             group: self.group,
+            mailbox_room: self.room,
             count: description.devices.len(),
             expected_working_counter: self.places.iter().map(|place| place.working_counter).sum(),
             places: self.places,
@@ -111,23 +148,63 @@ fn clocks_wanted(description: &BusDescription) -> Option<super::description::Clo
 fn prepare<L: FrameLink>(
     pump: &mut FramePump<L>,
     description: &BusDescription,
+    progress: &mut dyn FnMut(Progress),
 ) -> Result<Prepared, BringUpError> {
-    if description.devices.len() > MAX_SUBDEVICES {
-        return Err(BringUpError::TooManyDevices { expected: description.devices.len() });
+    let devices = description.devices.len();
+    if devices > MAX_SUBDEVICES {
+        return Err(BringUpError::TooManyDevices { expected: devices });
     }
+    let mut emergencies = EmergencyRing::default();
+    let mut tries = TRIES;
+    let (group, mailboxes) = loop {
+        tries -= 1;
+        match find_and_map(pump, description, &mut emergencies, progress) {
+            // Whatever ethercrab asserted, an emergency in all likelihood, passes.
+            Err(BringUpError::Panicked { .. } | BringUpError::Interrupted { .. }) if tries > 0 => {}
+            other => break other?,
+        }
+    };
+    let places = places_of(pump, &group, description)?;
+    progress(Progress { stage: Stage::SafeOperation, done: 0, devices });
+    transition::request_all(pump, description, AlState::SafeOp)?;
+    progress(Progress { stage: Stage::SafeOperation, done: devices, devices });
+    Ok(Prepared { group, places, room: Box::new(MailboxRoom::new(mailboxes, emergencies)) })
+}
+
+type Mailboxes = [Option<Mailbox>; MAX_SUBDEVICES];
+
+/// INIT to PRE-OP with everything written.
+fn find_and_map<L: FrameLink>(
+    pump: &mut FramePump<L>,
+    description: &BusDescription,
+    emergencies: &mut EmergencyRing,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(Box<Group>, Mailboxes), BringUpError> {
+    let devices = description.devices.len();
+    progress(Progress { stage: Stage::Discovery, done: 0, devices });
+    topology::check(pump)?;
     let group = discover(pump, description)?;
-    for (position, expected) in description.devices.iter().enumerate() {
-        mapping::configure(pump, &group, position, expected, description)?;
+    progress(Progress { stage: Stage::Discovery, done: devices, devices });
+    let mut mailboxes = [None; MAX_SUBDEVICES];
+    for (position, mailbox) in mailboxes.iter_mut().enumerate().take(devices) {
+        let limit = pump.link().now().plus(description.timeouts.sdo);
+        *mailbox = datagram::open(pump, registers::station_address(position), limit);
     }
+    let used = mailboxes.get_mut(..devices).unwrap_or(&mut []);
+    let stage = Stage::Objects;
+    progress(Progress { stage, done: 0, devices });
+    mapping::configure_all(pump, description, used, emergencies, |done| {
+        progress(Progress { stage, done, devices });
+    })?;
     for (position, expected) in description.devices.iter().enumerate() {
         if expected.device.outputs.bytes() > 0 {
             set_watchdog(pump, position, &expected.name, description)?;
         }
     }
+    progress(Progress { stage: Stage::ProcessDataMapping, done: 0, devices });
     let group = map_process_data(pump, group, description)?;
-    let places = places_of(pump, &group, description)?;
-    transition::request_all(pump, description, AlState::SafeOp)?;
-    Ok(Prepared { group, places })
+    progress(Progress { stage: Stage::ProcessDataMapping, done: devices, devices });
+    Ok((group, mailboxes))
 }
 
 /// Runs an ethercrab future that may panic: an emergency in place of a mailbox answer and nonsense in
@@ -138,7 +215,7 @@ fn guarded<L: FrameLink, F, T>(
     limit: Nanoseconds,
 ) -> Result<T, GuardedError>
 where
-    F: Future<Output = Result<T, ethercrab::error::Error>>,
+    F: Future<Output = Result<T, Error>>,
 {
     match catch_unwind(AssertUnwindSafe(|| pump.run(future, limit))) {
         Ok(Ok(Ok(value))) => Ok(value),
@@ -150,7 +227,7 @@ where
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum GuardedError {
-    Protocol(ethercrab::error::Error),
+    Protocol(Error),
     Elapsed,
     Panicked,
 }
@@ -181,19 +258,20 @@ fn discover<L: FrameLink>(
     match found {
         Ok(group) if group.is_empty() => Err(BringUpError::NothingAnswers),
         Ok(group) => {
-            let identities: Vec<Identity> = group
+            let found: Vec<FoundDevice> = group
                 .iter(main_device)
                 .map(|subdevice| {
                     let found = subdevice.identity();
-                    Identity {
+                    let identity = Identity {
                         vendor: found.vendor_id,
                         product: found.product_id,
                         revision: found.revision,
                         serial: found.serial,
-                    }
+                    };
+                    FoundDevice { identity, alias: subdevice.alias_address() }
                 })
                 .collect();
-            let differences = comparison::compare(&description.devices, &identities);
+            let differences = comparison::compare(&description.devices, &found);
             if differences.is_empty() { Ok(group) } else { Err(BringUpError::BusDiffers { differences }) }
         }
         Err(_) if pump.counters().accepted == accepted_before => Err(BringUpError::NothingAnswers),
@@ -255,8 +333,16 @@ fn map_process_data<L: FrameLink>(
         }
     }
     let limit = pump.link().now().plus(description.timeouts.discovery);
-    let mapped: Mapped<NoDc> = guarded(pump, group.into_pre_op_pdi(main_device), limit)
-        .map_err(|error| error.at(Stage::ProcessDataMapping))?;
+    let mapped: Mapped<NoDc> =
+        guarded(pump, group.into_pre_op_pdi(main_device), limit).map_err(|error| match error {
+            // An emergency where ethercrab reads the mapping ends as one of these, or as a panic.
+            GuardedError::Protocol(error @ (Error::Mailbox(_) | Error::Wire(_))) => {
+                BringUpError::Interrupted { error }
+            }
+            GuardedError::Protocol(_) | GuardedError::Elapsed | GuardedError::Panicked => {
+                error.at(Stage::ProcessDataMapping)
+            }
+        })?;
     if clocks.is_none() {
         return Ok(Box::new(Group::Free(mapped)));
     }
@@ -318,14 +404,27 @@ fn working_counter_of(inputs: &PdoMap, outputs: &PdoMap) -> u16 {
 
 /// SAFE-OP to OP, with frames going round all the time: first until the clocks agree, then until every
 /// device is in OP.
-fn into_operation<L: FrameLink>(bus: &mut Bus<L>, description: &BusDescription) -> Result<(), BringUpError> {
+fn into_operation<L: FrameLink>(
+    bus: &mut Bus<L>,
+    description: &BusDescription,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), BringUpError> {
     let begin = bus.now();
-    settle_clocks(bus, description, begin)?;
     let count = bus.count;
+    progress(Progress { stage: Stage::ClockConfiguration, done: 0, devices: count });
+    settle_clocks(bus, description, begin)?;
+    progress(Progress { stage: Stage::Operation, done: 0, devices: count });
     let limit = bus.now().plus(description.timeouts.transition);
     let mut cycle = 0_usize;
+    let mut told = 0;
     loop {
         let report = cycle_once(bus);
+        let states = report.al_states.iter().take(count);
+        let done = states.filter(|state| **state == AlState::Op).count();
+        if done != told {
+            told = done;
+            progress(Progress { stage: Stage::Operation, done, devices: count });
+        }
         if report.fresh && report.al_states.iter().take(count).all(|state| *state == AlState::Op) {
             bus.lost = 0;
             bus.working_counter_errors = 0;
