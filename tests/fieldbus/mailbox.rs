@@ -102,8 +102,8 @@ fn upload(index: u16, subindex: u8) -> Request {
 }
 
 fn read<L: FrameLink>(bus: &mut Bus<L>, position: usize, index: u16, subindex: u8) -> Vec<u8> {
-    bus.begin_mailbox(position, upload(index, subindex), &[], SECOND).unwrap();
-    finish(bus).unwrap()
+    bus.begin_mailbox(position, upload(index, subindex), &[], SECOND).expect("nothing is under way");
+    finish(bus).expect("the object can be read")
 }
 
 #[test]
@@ -199,11 +199,11 @@ fn objects_of_every_size_are_read_and_written_while_the_bus_runs() {
     // A name longer than four bytes: a normal transfer.
     assert_eq!(read(&mut bus, 2, 0x1008, 0), b"device 2");
     let download = |length| Request::Download { index: 0x6066, subindex: 0, complete: false, length };
-    bus.begin_mailbox(3, download(2), &[99, 0], SECOND).unwrap();
+    bus.begin_mailbox(3, download(2), &[99, 0], SECOND).expect("nothing is under way");
     assert_eq!(bus.begin_mailbox(2, download(2), &[99, 0], SECOND), Err(MailboxProblem::Busy));
-    finish(&mut bus).unwrap();
+    finish(&mut bus).expect("it is done");
     assert_eq!(read(&mut bus, 3, 0x6066, 0), [99, 0]);
-    bus.begin_mailbox(3, upload(0x5FFF, 0), &[], SECOND).unwrap();
+    bus.begin_mailbox(3, upload(0x5FFF, 0), &[], SECOND).expect("nothing is under way");
     assert_eq!(finish(&mut bus), Err(MailboxProblem::Aborted { code: 0x0602_0000 }));
     assert_eq!(bus.begin_mailbox(6, upload(0x1018, 1), &[], SECOND), Err(MailboxProblem::NoMailbox));
 }
@@ -250,7 +250,7 @@ fn lost_frames_do_not_lose_transfers() {
         for number in 0..30_u16 {
             let value = number.to_le_bytes();
             let request = Request::Download { index: 0x6066, subindex: 0, complete: false, length: 2 };
-            bus.begin_mailbox(3, request, &value, SECOND).unwrap();
+            bus.begin_mailbox(3, request, &value, SECOND).expect("nothing is under way");
             assert_eq!(finish(&mut bus).map(drop), Ok(()), "{percent} % of the frames lost");
             assert_eq!(read(&mut bus, 3, 0x6066, 0), value);
             assert_eq!(read(&mut bus, 2, 0x1008, 0), b"device 2");

@@ -49,7 +49,7 @@ impl Client<'_> {
         self.slot.replace(Slot::Wanted(request, data));
         poll_fn(|_| match self.slot.replace(Slot::Idle) {
             Slot::Done(result) => Poll::Ready(result),
-            other => {
+            other @ (Slot::Idle | Slot::Wanted(..) | Slot::Running(_)) => {
                 self.slot.replace(other);
                 Poll::Pending
             }

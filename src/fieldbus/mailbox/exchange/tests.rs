@@ -102,14 +102,14 @@ fn a_segment_with_the_wrong_toggle_bit_ends_the_transfer_and_tells_the_device() 
 #[test]
 fn downloads_of_every_length_arrive_whole() {
     for length in (0..200).chain([1000, 5000]) {
-        let value: Vec<u8> = (0..length).map(|at: usize| (at * 7 % 251) as u8).collect();
+        let value: Vec<u8> = (0..251).cycle().step_by(7).take(length).collect();
         let request = Request::Download { index: 0x2000, subindex: 3, complete: false, length };
         let mut device = Device::new(request, &value);
         let first = device.written();
         let mut received = if first[2] & 0x02 != 0 {
             first[6..10 - usize::from(first[2] >> 2 & 3)].to_vec()
         } else {
-            assert_eq!(u32::from_le_bytes(first[6..10].try_into().unwrap()), length as u32);
+            assert_eq!(u32::from_le_bytes(first[6..10].try_into().unwrap()), u32::try_from(length).unwrap());
             first[10..].to_vec()
         };
         let mut event = device.answers(&[0x60, 0x00, 0x20, 3, 0, 0, 0, 0]);

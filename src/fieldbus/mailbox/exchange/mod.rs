@@ -283,8 +283,9 @@ impl Mailbox {
                 };
                 Event::Nothing
             }
-            (State::Sending, Answer::Lost)
-            | (State::AskingRepeat, Answer::Lost | Answer::Refused) => Event::Nothing,
+            (State::Sending, Answer::Lost) | (State::AskingRepeat, Answer::Lost | Answer::Refused) => {
+                Event::Nothing
+            }
         };
         if matches!(event, Event::Done(_)) || !self.is_busy() || now < self.deadline {
             return event;
