@@ -136,6 +136,14 @@ pub mod objects {
     pub const STATUSWORD: u16 = 0x6041;
     /// Quick stop option code, i16.
     pub const QUICK_STOP_OPTION: u16 = 0x605A;
+    /// Shutdown option code, i16.
+    pub const SHUTDOWN_OPTION: u16 = 0x605B;
+    /// Disable operation option code, i16.
+    pub const DISABLE_OPERATION_OPTION: u16 = 0x605C;
+    /// Halt option code, i16.
+    pub const HALT_OPTION: u16 = 0x605D;
+    /// Fault reaction option code, i16.
+    pub const FAULT_REACTION_OPTION: u16 = 0x605E;
     /// Modes of operation, i8.
     pub const MODE: u16 = 0x6060;
     /// Modes of operation display, i8.
@@ -148,21 +156,64 @@ pub mod objects {
     pub const FOLLOWING_ERROR_TIMEOUT: u16 = 0x6066;
     /// Velocity actual value, i32 counts/s.
     pub const VELOCITY_ACTUAL: u16 = 0x606C;
+    /// Target torque, i16, per thousand of rated torque.
+    pub const TARGET_TORQUE: u16 = 0x6071;
     /// Torque actual value, i16, per thousand of rated torque.
     pub const TORQUE_ACTUAL: u16 = 0x6077;
     /// Target position, i32 counts.
     pub const TARGET_POSITION: u16 = 0x607A;
+    /// Home offset, i32 counts: zero position minus home position.
+    pub const HOME_OFFSET: u16 = 0x607C;
+    /// Software position limit, :01 smallest, :02 largest, i32 counts.
+    pub const SOFTWARE_POSITION_LIMIT: u16 = 0x607D;
+    /// Homing method, i8.
+    pub const HOMING_METHOD: u16 = 0x6098;
+    /// Homing speeds, :01 towards the switch, :02 towards the edge or index pulse, u32 counts/s.
+    pub const HOMING_SPEEDS: u16 = 0x6099;
+    /// Homing acceleration, u32, in the drive's unit of acceleration.
+    pub const HOMING_ACCELERATION: u16 = 0x609A;
     /// Velocity offset, i32 counts/s.
     pub const VELOCITY_OFFSET: u16 = 0x60B1;
     /// Torque offset, i16, per thousand of rated torque.
     pub const TORQUE_OFFSET: u16 = 0x60B2;
+    /// Touch probe function, u16.
+    pub const TOUCH_PROBE_FUNCTION: u16 = 0x60B8;
+    /// Touch probe status, u16.
+    pub const TOUCH_PROBE_STATUS: u16 = 0x60B9;
+    /// Position latched at the positive edge of touch probe 1, i32 counts.
+    pub const TOUCH_PROBE_1_POSITIVE: u16 = 0x60BA;
+    /// Position latched at the negative edge of touch probe 1, i32 counts.
+    pub const TOUCH_PROBE_1_NEGATIVE: u16 = 0x60BB;
+    /// Position latched at the positive edge of touch probe 2, i32 counts.
+    pub const TOUCH_PROBE_2_POSITIVE: u16 = 0x60BC;
+    /// Position latched at the negative edge of touch probe 2, i32 counts.
+    pub const TOUCH_PROBE_2_NEGATIVE: u16 = 0x60BD;
     /// Interpolation time period, :01 u8 value, :02 i8 power of ten.
     pub const INTERPOLATION_PERIOD: u16 = 0x60C2;
     /// Digital inputs, u32.
     pub const DIGITAL_INPUTS: u16 = 0x60FD;
+    /// Digital outputs, :01 u32.
+    pub const DIGITAL_OUTPUTS: u16 = 0x60FE;
+    /// Target velocity, i32 counts/s.
+    pub const TARGET_VELOCITY: u16 = 0x60FF;
 
+    /// Mode 6: homing.
+    pub const MODE_HOMING: i8 = 6;
     /// Mode 8: cyclic synchronous position.
     pub const MODE_CSP: i8 = 8;
+    /// Mode 9: cyclic synchronous velocity.
+    pub const MODE_CSV: i8 = 9;
+    /// Mode 10: cyclic synchronous torque.
+    pub const MODE_CST: i8 = 10;
+
+    /// Digital inputs bit 0: negative limit switch.
+    pub const INPUT_NEGATIVE_LIMIT: u32 = 1 << 0;
+    /// Digital inputs bit 1: positive limit switch.
+    pub const INPUT_POSITIVE_LIMIT: u32 = 1 << 1;
+    /// Digital inputs bit 2: home switch.
+    pub const INPUT_HOME_SWITCH: u32 = 1 << 2;
+    /// Digital inputs bit 3: interlock, here safe torque off.
+    pub const INPUT_INTERLOCK: u32 = 1 << 3;
 
     /// Statusword bit 0: ready to switch on.
     pub const STATUS_READY_TO_SWITCH_ON: u16 = 1 << 0;
@@ -182,7 +233,15 @@ pub mod objects {
     pub const STATUS_WARNING: u16 = 1 << 7;
     /// Statusword bit 9: remote.
     pub const STATUS_REMOTE: u16 = 1 << 9;
-    /// Statusword bit 12 in CSP: the drive follows the command value.
+    /// Statusword bit 10: target reached; in homing: standing.
+    pub const STATUS_TARGET_REACHED: u16 = 1 << 10;
+    /// Statusword bit 11: an internal limit is active.
+    pub const STATUS_INTERNAL_LIMIT: u16 = 1 << 11;
+    /// Statusword bit 12 in homing: home position found.
+    pub const STATUS_HOMING_ATTAINED: u16 = 1 << 12;
+    /// Statusword bit 13 in homing: it failed.
+    pub const STATUS_HOMING_ERROR: u16 = 1 << 13;
+    /// Statusword bit 12 in CSP, CSV and CST: the drive follows the command value.
     pub const STATUS_FOLLOWS_COMMAND: u16 = 1 << 12;
     /// Statusword bit 13 in CSP: following error.
     pub const STATUS_FOLLOWING_ERROR: u16 = 1 << 13;
@@ -195,6 +254,10 @@ pub mod objects {
     pub const CONTROL_QUICK_STOP: u16 = 1 << 2;
     /// Controlword bit 3: enable operation.
     pub const CONTROL_ENABLE_OPERATION: u16 = 1 << 3;
+    /// Controlword bit 4 in homing: start, on the rising edge; interrupt, on the falling edge.
+    pub const CONTROL_HOMING_START: u16 = 1 << 4;
+    /// Controlword bit 8: halt.
+    pub const CONTROL_HALT: u16 = 1 << 8;
     /// Controlword bit 7: fault reset, on the rising edge.
     pub const CONTROL_FAULT_RESET: u16 = 1 << 7;
 }

@@ -235,7 +235,7 @@ impl Assembly {
             .map(|subdevice| match &subdevice.drive {
                 Some(drive) => {
                     let scaling = scaling(drive);
-                    let counts = scaling.wrap(scaling.counts(angles.get(drive.joint)));
+                    let counts = scaling.counts(angles.get(drive.joint));
                     SimulatedDevice::servo_drive(
                         &subdevice.name,
                         subdevice.device,

@@ -197,7 +197,7 @@ fn drives(count: u8) -> SegmentDescription {
     let device = read_device(text).expect("the device files of the program are valid: a test reads them");
     let devices = (1..=i32::from(count)).map(|number| {
         let parameters = DriveParameters {
-            initial_position_counts: number * START_POSITION_STEP,
+            initial_position_counts: i64::from(number * START_POSITION_STEP),
             ..DriveParameters::default()
         };
         SimulatedDevice::servo_drive(&format!("drive-{number}"), device, parameters)

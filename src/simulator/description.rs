@@ -117,6 +117,7 @@ impl SimulatedDevice {
 
 /// What is behind the EtherCAT SubDevice controller.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a handful of them, made once")]
 pub enum DeviceParameters {
     /// Servo drive.
     ServoDrive(DriveParameters),
@@ -143,8 +144,14 @@ pub struct DriveParameters {
     pub counts_per_turn: u32,
     /// Width of the position counter in bits, `8..=32`: it wraps at its ends, sign-extended to 32 bits.
     pub counter_bits: u8,
-    /// Position counter at power-on; any value, cut to the width of the counter.
-    pub initial_position_counts: i32,
+    /// Where the shaft stands at the beginning, counts; the position counter shows it cut to its width.
+    pub initial_position_counts: i64,
+    /// What the encoder knows after its supply was off.
+    pub encoder: EncoderKind,
+    /// Shaft position of one index pulse, counts; there is one a turn.
+    pub index_offset_counts: i64,
+    /// Switches along the shaft.
+    pub switches: Switches,
     /// Gain of the position loop Kv: speed = Kv × position error. 1/s.
     pub position_gain_1_s: f64,
     /// Gain of the speed loop inside: acceleration = gain × speed error. 1/s.
@@ -175,6 +182,9 @@ pub struct DriveParameters {
     pub brake_close_delay: Nanoseconds,
     /// Torque of the closed brake, N m.
     pub brake_torque_nm: f64,
+    /// Interpolation periods (0x60C2) without a new setpoint after which an enabled drive reports a fault; zero:
+    /// it goes on with the last one.
+    pub setpoint_timeout_periods: u16,
     /// Consecutive SYNC0 events without new outputs after which the drive drops to SAFE-OP with AL status code
     /// 0x001A; zero: only the sync manager watchdog supervises.
     pub sync_error_limit: u16,
@@ -187,6 +197,9 @@ impl Default for DriveParameters {
             counts_per_turn: 1 << 23,
             counter_bits: 32,
             initial_position_counts: 0,
+            encoder: EncoderKind::Absolute,
+            index_offset_counts: 0,
+            switches: Switches::default(),
             position_gain_1_s: 80.0,
             speed_gain_1_s: 800.0,
             motor_inertia_kg_m2: 0.3e-4,
@@ -202,9 +215,44 @@ impl Default for DriveParameters {
             brake_open_delay: Nanoseconds(60_000_000),
             brake_close_delay: Nanoseconds(40_000_000),
             brake_torque_nm: 2.5,
+            setpoint_timeout_periods: 0,
             sync_error_limit: 0,
         }
     }
+}
+
+/// What an encoder knows after its supply was off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EncoderKind {
+    /// Its place within the width of the counter.
+    #[default]
+    Absolute,
+    /// Nothing: it counts from zero again.
+    Incremental,
+}
+
+/// A switch that is on while the shaft is in `from..to`, counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cam {
+    /// First position where it is on.
+    pub from: i64,
+    /// First position beyond.
+    pub to: i64,
+}
+
+/// The switches along the shaft of a drive, wired to its digital inputs. Left out: not there, always off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Switches {
+    /// Negative limit switch.
+    pub negative_limit: Option<Cam>,
+    /// Positive limit switch.
+    pub positive_limit: Option<Cam>,
+    /// Home switch.
+    pub home: Option<Cam>,
+    /// Input of touch probe 1.
+    pub probe_1: Option<Cam>,
+    /// Input of touch probe 2.
+    pub probe_2: Option<Cam>,
 }
 
 impl DriveParameters {

@@ -61,6 +61,8 @@ struct Entry {
     value: Vec<u8>,
     /// Longest value; shorter ones are accepted only where the length may vary.
     bytes_max: usize,
+    /// Least and largest value a controller may write, as a signed number.
+    range: Option<(i64, i64)>,
 }
 
 /// One object.
@@ -157,7 +159,8 @@ impl Dictionary {
     }
 
     fn add_entry(&mut self, index: u16, subindex: u8, access: Access, mappable: Mappable, value: &[u8]) {
-        let entry = Entry { subindex, access, mappable, value: value.to_vec(), bytes_max: value.len() };
+        let entry =
+            Entry { subindex, access, mappable, value: value.to_vec(), bytes_max: value.len(), range: None };
         let position = match self.objects.binary_search_by_key(&index, |object| object.index) {
             Ok(position) => position,
             Err(position) => {
@@ -174,6 +177,13 @@ impl Dictionary {
                 }
                 Err(position) => object.entries.insert(position, entry),
             }
+        }
+    }
+
+    /// Lets a controller write only `least..=most` to a signed value.
+    pub(super) fn limit(&mut self, index: u16, subindex: u8, least: i64, most: i64) {
+        if let Some(entry) = self.entry_mut(index, subindex) {
+            entry.range = Some((least, most));
         }
     }
 
@@ -286,6 +296,11 @@ impl Dictionary {
             self.check_pdo_write(index, subindex, data)?;
         }
         let entry = self.entry_mut(index, subindex).ok_or(Abort::NoSuchSubindex)?;
+        let unused = 64 - 8 * data.len().clamp(1, 8);
+        let number = (u64_at(data, 0) << unused) as i64 >> unused;
+        if entry.range.is_some_and(|(least, most)| !(least..=most).contains(&number)) {
+            return Err(Abort::ValueOutOfRange);
+        }
         entry.value.clear();
         entry.value.extend_from_slice(data);
         Ok(())

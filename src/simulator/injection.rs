@@ -123,6 +123,15 @@ pub enum Injection {
         /// Stuck or free.
         stalled: bool,
     },
+    /// A switch along the shaft of a drive is stuck, or works again.
+    ShaftSwitch {
+        /// Which SubDevice, counted from 0.
+        device: usize,
+        /// Which switch.
+        switch: ShaftSwitch,
+        /// The level it is stuck at; `None`: it shows where the shaft is.
+        level: Option<bool>,
+    },
     /// The level of every [`StopInput`](super::Equipment::StopInput).
     StopInput {
         /// True: the emergency-stop chain is closed.
@@ -144,6 +153,21 @@ pub enum Injection {
     },
     /// A failure of every welding power source; `None`: it works again.
     PowerSource(Option<ArcFailure>),
+}
+
+/// A switch along the shaft of a drive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShaftSwitch {
+    /// Negative limit switch.
+    NegativeLimit,
+    /// Positive limit switch.
+    PositiveLimit,
+    /// Home switch.
+    Home,
+    /// Input of touch probe 1.
+    Probe1,
+    /// Input of touch probe 2.
+    Probe2,
 }
 
 /// What is wrong with a welding power source.

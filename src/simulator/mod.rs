@@ -49,11 +49,11 @@ mod wire;
 pub use al_state::{AlState, AlStatus};
 pub use cia402::DriveState;
 pub use description::{
-    Channel, DescriptionError, DeviceParameters, DriveParameters, Equipment, PowerSourceParameters,
-    SegmentDescription, SimulatedDevice,
+    Cam, Channel, DescriptionError, DeviceParameters, DriveParameters, EncoderKind, Equipment,
+    PowerSourceParameters, SegmentDescription, SimulatedDevice, Switches,
 };
 pub use equipment::PowerSourceSnapshot;
-pub use injection::{ArcFailure, Injection, InjectionError};
+pub use injection::{ArcFailure, Injection, InjectionError, ShaftSwitch};
 pub use segment::{DeviceSnapshot, Segment, SegmentStatistics};
 pub use servo::{DriveSnapshot, ReceivedSetpoint};
 

@@ -4,7 +4,7 @@ use std::f64::consts::TAU;
 
 use crate::units::Nanoseconds;
 
-use super::description::DriveParameters;
+use super::description::{DriveParameters, EncoderKind};
 use super::wire::{floor, round};
 
 /// What the control loops are asked for.
@@ -22,10 +22,33 @@ pub(super) enum Demand {
         torque_offset_nm: f64,
     },
     /// Speed, counts/s.
-    Speed(f64),
+    Speed {
+        /// Counts/s.
+        target: f64,
+        /// Added to the torque the speed loop asks for, N m.
+        torque_offset_nm: f64,
+    },
+    /// Torque, N m; cut where the motor would turn faster than it may.
+    Torque(f64),
+}
+
+impl Demand {
+    /// Speed, counts/s, without offsets.
+    pub(super) const fn speed(target: f64) -> Self {
+        Self::Speed { target, torque_offset_nm: 0.0 }
+    }
+
+    /// Hold a position, counts.
+    pub(super) const fn hold(target: f64) -> Self {
+        Self::Position { target, speed_offset: 0.0, torque_offset_nm: 0.0 }
+    }
 }
 
 /// A motor with everything on its shaft. Positions are encoder counts, not wrapped; speeds counts/s.
+///
+/// Three places are told apart: where the shaft is ([`shaft`](Self::shaft), what switches see), where the encoder
+/// says it is (`position`, what the loops work with; the two differ after an injected jump), and what the drive
+/// shows ([`encoder`](Self::encoder): counted from an origin that homing sets, wrapped).
 #[derive(Clone, Debug)]
 pub(super) struct Motor {
     parameters: DriveParameters,
@@ -33,8 +56,12 @@ pub(super) struct Motor {
     counts_per_rad: f64,
     rad_per_count: f64,
     inertia_kg_m2: f64,
-    /// Where the shaft is.
+    /// Where the encoder says the shaft is.
     pub(super) position: f64,
+    /// How far the encoder is wrong.
+    slipped: f64,
+    /// Position that is shown as zero.
+    pub(super) origin: i64,
     /// How fast it turns.
     pub(super) speed: f64,
     /// Torque of the motor, N m.
@@ -43,6 +70,8 @@ pub(super) struct Motor {
     pub(super) is_limited: bool,
     /// Injected: the shaft cannot move.
     pub(super) stalled: bool,
+    /// Torque on the shaft from outside, N m.
+    pub(super) external_torque_nm: f64,
     /// Share of rated torque the drive may use (0x6072 / 1000); cut to the peak torque.
     pub(super) torque_limit_ratio: f64,
     brake: Brake,
@@ -65,11 +94,14 @@ impl Motor {
             counts_per_rad: f64::from(parameters.counts_per_turn) / TAU,
             rad_per_count: TAU / f64::from(parameters.counts_per_turn),
             inertia_kg_m2: parameters.motor_inertia_kg_m2 + parameters.gear_inertia_kg_m2,
-            position: f64::from(wrap(i64::from(parameters.initial_position_counts), parameters.counter_bits)),
+            position: parameters.initial_position_counts as f64,
+            slipped: 0.0,
+            origin: 0,
             speed: 0.0,
             torque_nm: 0.0,
             is_limited: false,
             stalled: false,
+            external_torque_nm: 0.0,
             torque_limit_ratio: f64::INFINITY,
             brake: Brake::Closed,
         }
@@ -82,12 +114,30 @@ impl Motor {
 
     /// The position counter of the encoder, wrapped to its width and sign-extended.
     pub(super) fn encoder(&self) -> i32 {
-        wrap(floor(self.position), self.parameters.counter_bits)
+        self.shown(floor(self.position))
     }
 
-    /// The power supply was off: the multi-turn encoder knows where it is, within its width.
+    /// A position as the counter shows it.
+    pub(super) const fn shown(&self, position: i64) -> i32 {
+        wrap(position.wrapping_sub(self.origin), self.parameters.counter_bits)
+    }
+
+    /// Where the shaft is.
+    pub(super) fn shaft(&self) -> f64 {
+        self.position - self.slipped
+    }
+
+    /// Where the encoder says the shaft is when it is at `shaft`.
+    pub(super) fn position_at(&self, shaft: i64) -> i64 {
+        shaft + floor(self.slipped)
+    }
+
+    /// The power supply was off. An absolute encoder knows where it is, within its width, and the drive has kept
+    /// where zero is; an incremental one counts from zero again.
     pub(super) fn power_on(&mut self) {
-        self.position = f64::from(self.encoder());
+        if self.parameters.encoder == EncoderKind::Incremental {
+            self.origin = floor(self.position);
+        }
         self.brake = Brake::Closed;
         self.speed = 0.0;
         self.torque_nm = 0.0;
@@ -96,6 +146,7 @@ impl Motor {
     /// Moves the encoder reading, not the shaft.
     pub(super) fn jump(&mut self, counts: i32) {
         self.position += f64::from(counts);
+        self.slipped += f64::from(counts);
     }
 
     /// Starts to open the brake, unless it is opening or open.
@@ -155,26 +206,38 @@ impl Motor {
         let speed_rad_s = self.speed * rad_per_count;
         let friction_nm = friction(parameters, speed_rad_s);
         let limit_nm = parameters.peak_torque_nm.min(parameters.rated_torque_nm * self.torque_limit_ratio);
-        let reference = match demand {
-            Demand::Free => None,
-            Demand::Position { target, speed_offset, torque_offset_nm } => {
-                let speed = parameters.position_gain_1_s * (target - self.position) + speed_offset;
-                Some((speed, torque_offset_nm))
-            }
-            Demand::Speed(speed) => Some((speed, 0.0)),
-        };
-        let Some((reference, torque_offset_nm)) = reference else {
-            self.is_limited = false;
-            self.torque_nm = 0.0;
-            self.coast(held_by_brake, seconds);
-            return;
-        };
         let speed_limit = parameters.speed_limit_rad_s;
-        let wanted_rad_s = (reference * rad_per_count).clamp(-speed_limit, speed_limit);
-        let acceleration = parameters.speed_gain_1_s * (wanted_rad_s - speed_rad_s);
-        let wanted_nm = self.inertia_kg_m2 * acceleration + friction_nm + torque_offset_nm;
+        // What the speed loop asks for to turn at `reference` counts/s.
+        let speed_loop = |reference: f64| {
+            let wanted_rad_s = (reference * rad_per_count).clamp(-speed_limit, speed_limit);
+            let acceleration = parameters.speed_gain_1_s * (wanted_rad_s - speed_rad_s);
+            (self.inertia_kg_m2 * acceleration + friction_nm, (reference * rad_per_count).abs() > speed_limit)
+        };
+        let (wanted_nm, is_too_fast) = match demand {
+            Demand::Free => {
+                self.is_limited = false;
+                self.torque_nm = 0.0;
+                self.coast(held_by_brake, seconds);
+                return;
+            }
+            Demand::Position { target, speed_offset, torque_offset_nm } => {
+                let reference = parameters.position_gain_1_s * (target - self.position) + speed_offset;
+                let (torque_nm, is_too_fast) = speed_loop(reference);
+                (torque_nm + torque_offset_nm, is_too_fast)
+            }
+            Demand::Speed { target, torque_offset_nm } => {
+                let (torque_nm, is_too_fast) = speed_loop(target);
+                (torque_nm + torque_offset_nm, is_too_fast)
+            }
+            Demand::Torque(torque_nm) => {
+                // No more than what brings the motor to its largest speed in this direction.
+                let most = speed_loop(speed_limit / rad_per_count).0;
+                let least = speed_loop(-speed_limit / rad_per_count).0;
+                (torque_nm.clamp(least, most), torque_nm > most || torque_nm < least)
+            }
+        };
         self.torque_nm = wanted_nm.clamp(-limit_nm, limit_nm);
-        self.is_limited = wanted_nm.abs() > limit_nm || (reference * rad_per_count).abs() > speed_limit;
+        self.is_limited = wanted_nm.abs() > limit_nm || is_too_fast;
         if self.stalled || held_by_brake {
             self.speed = 0.0;
             if held_by_brake {
@@ -184,20 +247,21 @@ impl Motor {
             }
             return;
         }
-        let reached = speed_rad_s + (self.torque_nm - friction_nm) / self.inertia_kg_m2 * seconds;
-        self.speed = reached * per_rad;
+        let driving_nm = self.torque_nm + self.external_torque_nm - friction_nm;
+        self.speed = (speed_rad_s + driving_nm / self.inertia_kg_m2 * seconds) * per_rad;
         self.position += self.speed * seconds;
     }
 
-    /// Without current: friction and brake take the speed away.
+    /// Without current: friction and brake take the speed away; a torque from outside moves what neither holds.
     fn coast(&mut self, held_by_brake: bool, seconds: f64) {
         let parameters = &self.parameters;
         let speed_rad_s = self.speed * self.rad_per_count;
+        let pushed = speed_rad_s + self.external_torque_nm / self.inertia_kg_m2 * seconds;
         let braking_nm = parameters.friction_nm
             + parameters.viscous_friction_nm_s * speed_rad_s.abs()
             + if held_by_brake { parameters.brake_torque_nm } else { 0.0 };
         let lost = braking_nm / self.inertia_kg_m2 * seconds;
-        let left = (speed_rad_s.abs() - lost).max(0.0).copysign(speed_rad_s);
+        let left = (pushed.abs() - lost).max(0.0).copysign(pushed);
         self.speed = if self.stalled { 0.0 } else { left * self.counts_per_rad };
         self.position += self.speed * seconds;
     }
@@ -231,7 +295,7 @@ mod tests {
     }
 
     fn position(target: f64) -> Demand {
-        Demand::Position { target, speed_offset: 0.0, torque_offset_nm: 0.0 }
+        Demand::hold(target)
     }
 
     fn opened() -> Motor {
@@ -318,7 +382,7 @@ mod tests {
     #[test]
     fn without_current_the_brake_stops_the_shaft() {
         let mut motor = opened();
-        run(&mut motor, 100, 200, |_| Demand::Speed(100.0 * TAU * 1e4));
+        run(&mut motor, 100, 200, |_| Demand::speed(100.0 * TAU * 1e4));
         motor.close_brake(Nanoseconds(300_000_000));
         run(&mut motor, 300, 300, |_| Demand::Free);
         assert!(motor.is_brake_closed() && motor.stands());

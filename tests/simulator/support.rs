@@ -163,7 +163,7 @@ impl Rig {
 
 pub(crate) fn set_initial_position(description: &mut SegmentDescription, device: usize, counts: i32) {
     if let DeviceParameters::ServoDrive(parameters) = &mut description.devices[device].parameters {
-        parameters.initial_position_counts = counts;
+        parameters.initial_position_counts = i64::from(counts);
     }
 }
 
@@ -203,8 +203,10 @@ pub(crate) fn servo_device() -> Device {
 pub(crate) fn cell() -> SegmentDescription {
     let mut devices: Vec<SimulatedDevice> = (0..6)
         .map(|joint: i32| {
-            let parameters =
-                DriveParameters { initial_position_counts: joint * 1_234_567, ..DriveParameters::default() };
+            let parameters = DriveParameters {
+                initial_position_counts: i64::from(joint) * 1_234_567,
+                ..DriveParameters::default()
+            };
             let mut drive =
                 SimulatedDevice::servo_drive(&format!("drive {joint}"), servo_device(), parameters);
             drive.clock_drift_ppm = f64::from(joint * 7 - 20);

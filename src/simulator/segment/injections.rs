@@ -48,6 +48,7 @@ impl Segment {
             | Injection::SafeTorqueOff { .. }
             | Injection::VoltageLoss { .. }
             | Injection::EncoderJump { .. }
+            | Injection::ShaftSwitch { .. }
             | Injection::PlantStall { .. } => return self.inject_into_drive(injection),
             Injection::StopInput { closed } => {
                 if self.stop_inputs.is_empty() {
@@ -83,6 +84,7 @@ impl Segment {
             Injection::SafeTorqueOff { device, .. } | Injection::VoltageLoss { device, .. } => device,
             Injection::DriveFault { device, .. }
             | Injection::EncoderJump { device, .. }
+            | Injection::ShaftSwitch { device, .. }
             | Injection::PlantStall { device, .. } => Some(device),
             Injection::DropFrames { .. }
             | Injection::DuplicateFrames { .. }
@@ -116,6 +118,8 @@ impl Segment {
                 servo.set_voltage_lost(lost, now);
             } else if let Injection::EncoderJump { counts, .. } = injection {
                 servo.jump_encoder(counts);
+            } else if let Injection::ShaftSwitch { switch, level, .. } = injection {
+                servo.force_switch(switch, level, now);
             } else if let Injection::PlantStall { stalled, .. } = injection {
                 servo.set_stalled(stalled);
             }

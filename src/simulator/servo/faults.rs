@@ -3,12 +3,14 @@
 use crate::units::Nanoseconds;
 
 use super::super::cia402::DriveState;
+use super::stops::Ramp;
 use super::{Activity, Ending, Servo};
 
 /// Error codes at 0x603F the drive sets by itself (IEC 61800-7-201, error codes).
 pub(super) mod error {
     pub(super) const UNDER_VOLTAGE: u16 = 0x3220;
     pub(super) const COMMUNICATION: u16 = 0x7500;
+    pub(in super::super) const SETPOINT_MISSING: u16 = 0x8700;
     pub(in super::super) const FOLLOWING_ERROR: u16 = 0x8611;
 }
 
@@ -18,23 +20,22 @@ impl Servo {
         self.voltage_lost && self.error_code == error::UNDER_VOLTAGE
     }
 
-    /// A fault: stops on the quick stop ramp (unless told otherwise), then holds nothing.
+    /// A fault: stops as the fault reaction option code says, then holds nothing.
     pub(in super::super) fn fault(&mut self, code: u16, now: Nanoseconds) {
         if matches!(self.state, DriveState::FaultReactionActive | DriveState::Fault) {
             return;
         }
         self.error_code = code;
         let has_torque = self.activity != Activity::Idle;
-        if has_torque && self.fault_reaction_option != 0 {
-            self.state = DriveState::FaultReactionActive;
-            self.activity = Activity::Stopping {
-                speed: self.motor.speed,
-                deceleration: self.quick_stop_deceleration,
-                then: Ending::State(DriveState::Fault),
-            };
-        } else {
-            self.release(now);
-            self.state = DriveState::Fault;
+        match Ramp::of(self.fault_reaction_option).filter(|_| has_torque) {
+            Some(ramp) => {
+                self.state = DriveState::FaultReactionActive;
+                self.slow_down(ramp, Ending::State(DriveState::Fault));
+            }
+            None => {
+                self.release(now);
+                self.state = DriveState::Fault;
+            }
         }
     }
 

@@ -2,8 +2,15 @@
 //! and the [motor](super::motor).
 
 mod faults;
+mod homing;
+mod modes;
 mod objects;
+mod process_data;
 mod record;
+mod setpoints;
+mod stops;
+mod switches;
+mod touch_probe;
 
 use crate::devices::{Device, objects as o};
 use crate::units::Nanoseconds;
@@ -11,40 +18,19 @@ use crate::units::Nanoseconds;
 use super::cia402::{Command, Conditions, DriveState, transition};
 use super::description::DriveParameters;
 use super::dictionary::Dictionary;
-use super::motor::{Demand, Motor, wrap};
+use super::motor::{Demand, Motor};
 use super::process_data::MappedObject;
-use super::wire::{floor, round};
-use faults::error::FOLLOWING_ERROR;
+use faults::error::{FOLLOWING_ERROR, SETPOINT_MISSING};
+use homing::{Homing, HomingSettings};
+use process_data::{InputSignal, OutputSignal};
 pub use record::ReceivedSetpoint;
 use record::Record;
+use setpoints::Setpoints;
+use switches::ShaftSignals;
+use touch_probe::TouchProbes;
 
 /// Longest step of the control loops.
 const CONTROL_PERIOD_NS: u64 = 250_000;
-/// Outputs a drive understands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum OutputSignal {
-    Controlword,
-    Mode,
-    TargetPosition,
-    VelocityOffset,
-    TorqueOffset,
-    Ignored,
-}
-
-/// Inputs a drive can give.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum InputSignal {
-    Statusword,
-    ModeDisplay,
-    Position,
-    PositionDemand,
-    Velocity,
-    Torque,
-    FollowingError,
-    ErrorCode,
-    Zero,
-}
-
 /// What the power stage is doing.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Activity {
@@ -58,6 +44,8 @@ enum Activity {
     Braking { hold: f64, then: DriveState },
     /// Holds at the end of a quick stop that stays.
     Resting { hold: f64 },
+    /// Holds because of the halt bit.
+    Halted { hold: f64 },
 }
 
 /// What comes at the end of a ramp.
@@ -67,6 +55,8 @@ enum Ending {
     State(DriveState),
     /// Torque stays on.
     Rest,
+    /// Torque stays on until the halt bit is taken back.
+    Halt,
 }
 
 /// What can be seen of a drive from outside.
@@ -109,18 +99,27 @@ pub(super) struct Servo {
     mode: i8,
     mode_display: i8,
     target_position: i32,
+    target_velocity: i32,
+    target_torque: i16,
     velocity_offset: i32,
     torque_offset: i16,
-    // setpoint interpolation, counts, not wrapped
-    setpoint_from: f64,
-    setpoint_to: f64,
-    setpoint_begin: Nanoseconds,
-    /// Setpoint of the last control step.
+    setpoints: Setpoints,
+    /// Position setpoint of the last control step, counts, not wrapped.
     demand: f64,
+    /// The target position was cut to the software limits.
+    is_position_limited: bool,
+    homing: Homing,
+    /// Where homing holds; `None` while it turns.
+    homing_hold: Option<f64>,
+    // along the shaft
+    signals: ShaftSignals,
+    probes: TouchProbes,
     // supervision
     error_code: u16,
     following_error_since: Option<Nanoseconds>,
     is_following_error: bool,
+    /// When the last new setpoint came.
+    last_setpoint: Nanoseconds,
     // settings, copied from the dictionary
     interpolation_period_ns: u64,
     window_counts: f64,
@@ -129,9 +128,13 @@ pub(super) struct Servo {
     shutdown_option: i16,
     disable_option: i16,
     fault_reaction_option: i16,
+    halt_option: i16,
     abort_connection_option: i16,
     quick_stop_deceleration: f64,
     profile_deceleration: f64,
+    homing_settings: HomingSettings,
+    /// Software position limits, as shown; `None`: switched off.
+    software_limits: Option<(i32, i32)>,
     // injected
     /// The power supply is lost.
     pub(super) voltage_lost: bool,
@@ -165,15 +168,26 @@ impl Servo {
             mode: 0,
             mode_display: 0,
             target_position: 0,
+            target_velocity: 0,
+            target_torque: 0,
             velocity_offset: 0,
             torque_offset: 0,
-            setpoint_from: 0.0,
-            setpoint_to: 0.0,
-            setpoint_begin: Nanoseconds(0),
-            demand: 0.0,
+            setpoints: Setpoints::default(),
+            demand: parameters.initial_position_counts as f64,
+            is_position_limited: false,
+            homing: Homing::default(),
+            homing_hold: None,
+            signals: ShaftSignals::new(
+                &parameters.switches,
+                parameters.counts_per_turn,
+                parameters.index_offset_counts,
+                parameters.initial_position_counts,
+            ),
+            probes: TouchProbes::default(),
             error_code: 0,
             following_error_since: None,
             is_following_error: false,
+            last_setpoint: Nanoseconds(0),
             interpolation_period_ns: 0,
             window_counts: 0.0,
             timeout_ns: 0,
@@ -181,9 +195,12 @@ impl Servo {
             shutdown_option: 0,
             disable_option: 0,
             fault_reaction_option: 0,
+            halt_option: 0,
             abort_connection_option: 0,
             quick_stop_deceleration: 0.0,
             profile_deceleration: 0.0,
+            homing_settings: HomingSettings::default(),
+            software_limits: None,
             voltage_lost: false,
             safe_torque_off: false,
             fault_lasts: false,
@@ -203,6 +220,8 @@ impl Servo {
         std::mem::swap(&mut fresh.motor, &mut self.motor);
         std::mem::swap(&mut fresh.record, &mut self.record);
         fresh.motor.power_on();
+        fresh.signals = self.signals;
+        fresh.demand = fresh.motor.position;
         fresh.stepped = now;
         fresh.voltage_lost = self.voltage_lost;
         fresh.safe_torque_off = self.safe_torque_off;
@@ -246,53 +265,37 @@ impl Servo {
         // The loops sample at the beginning of their period and act over the rest of it.
         let demand = match self.activity {
             Activity::Idle => Demand::Free,
-            Activity::Following if is_following => Demand::Position {
-                target: self.setpoint(self.stepped),
-                speed_offset: f64::from(self.velocity_offset),
-                torque_offset_nm: f64::from(self.torque_offset) / 1000.0 * self.parameters.rated_torque_nm,
-            },
-            Activity::Following => hold_at(self.demand),
+            Activity::Following if is_following => self.follow(seconds),
+            Activity::Following => Demand::hold(self.demand),
             Activity::Stopping { speed, deceleration, then } => {
                 let speed = (speed.abs() - deceleration * seconds).max(0.0).copysign(speed);
                 self.activity = Activity::Stopping { speed, deceleration, then };
-                Demand::Speed(speed)
+                Demand::speed(speed)
             }
-            Activity::Braking { hold, .. } | Activity::Resting { hold } => hold_at(hold),
+            Activity::Braking { hold, .. } | Activity::Resting { hold } | Activity::Halted { hold } => {
+                Demand::hold(hold)
+            }
         };
         self.motor.step(demand, seconds, now);
         self.stepped = now;
+        self.pass_edges();
         if is_following {
-            self.demand = self.setpoint(now);
+            self.demand = match self.mode_display {
+                o::MODE_CSP => self.setpoints.position.at(now, self.interpolation_period_ns),
+                _ => self.motor.position,
+            };
         }
         self.finish(now);
         self.supervise(now);
     }
 
-    /// Ends of ramps and of brake closing.
-    fn finish(&mut self, now: Nanoseconds) {
-        match self.activity {
-            Activity::Stopping { speed, then, .. } if speed.abs() <= 0.0 && self.motor.stands() => match then
-            {
-                Ending::Rest => self.activity = Activity::Resting { hold: self.motor.position },
-                Ending::State(state) => {
-                    self.motor.close_brake(now);
-                    self.activity = Activity::Braking { hold: self.motor.position, then: state };
-                }
-            },
-            Activity::Braking { then, .. } if self.motor.is_brake_closed() => {
-                self.activity = Activity::Idle;
-                self.state = then;
-            }
-            Activity::Idle => self.demand = self.motor.position,
-            Activity::Stopping { .. }
-            | Activity::Braking { .. }
-            | Activity::Following
-            | Activity::Resting { .. } => {}
-        }
-    }
-
     fn supervise(&mut self, now: Nanoseconds) {
-        if !self.is_following() {
+        let patience = u64::from(self.parameters.setpoint_timeout_periods) * self.interpolation_period_ns;
+        if patience > 0 && self.activity == Activity::Following && now.since(self.last_setpoint).0 > patience
+        {
+            self.fault(SETPOINT_MISSING, now);
+        }
+        if !self.is_following() || self.mode_display != o::MODE_CSP {
             self.following_error_since = None;
             self.is_following_error = false;
             return;
@@ -308,70 +311,30 @@ impl Servo {
         }
     }
 
-    /// Operation enabled, brake open, in a mode the drive knows.
-    fn is_following(&self) -> bool {
-        self.activity == Activity::Following && self.motor.is_brake_open() && self.mode_display == o::MODE_CSP
-    }
-
-    /// Setpoint inside the drive at `now`: a straight line over the interpolation period.
-    fn setpoint(&self, now: Nanoseconds) -> f64 {
-        let elapsed = now.since(self.setpoint_begin).0;
-        if elapsed >= self.interpolation_period_ns {
-            return self.setpoint_to;
-        }
-        let share = elapsed as f64 / self.interpolation_period_ns as f64;
-        self.setpoint_from + (self.setpoint_to - self.setpoint_from) * share
-    }
-
     // ---- events ----------------------------------------------------------------------------------------
 
     /// SYNC0 or sync manager event at `at`, in OP: takes the outputs over.
     pub(super) fn receive(&mut self, data: &[u8], is_fresh: bool, at: Nanoseconds) {
-        for (signal, object) in &self.outputs {
-            let value = object.read(data);
-            match signal {
-                OutputSignal::Controlword => self.controlword = value as u16,
-                OutputSignal::Mode => self.mode = value as i8,
-                OutputSignal::TargetPosition => self.target_position = value as i32,
-                OutputSignal::VelocityOffset => self.velocity_offset = value as i32,
-                OutputSignal::TorqueOffset => self.torque_offset = value as i16,
-                OutputSignal::Ignored => {}
-            }
-        }
+        self.read_outputs(data);
         self.take_mode(self.mode);
         self.record.push(ReceivedSetpoint {
             time: at,
             controlword: self.controlword,
             mode: self.mode,
             target_position: self.target_position,
+            target_velocity: self.target_velocity,
+            target_torque: self.target_torque,
             position_actual: self.motor.encoder(),
             is_fresh,
             is_following: self.is_following(),
         });
+        if is_fresh {
+            self.last_setpoint = at;
+        }
+        self.take_homing_start();
         self.obey(at);
-        self.follow(at);
-    }
-
-    fn take_mode(&mut self, mode: i8) {
-        self.mode = mode;
-        // Only cyclic synchronous position is built in; anything else leaves the mode as it is.
-        if mode == o::MODE_CSP || mode == 0 {
-            self.mode_display = mode;
-        }
-    }
-
-    /// A new setpoint: interpolate from where the setpoint is now.
-    fn follow(&mut self, at: Nanoseconds) {
-        if !self.is_following() {
-            self.setpoint_to = self.demand;
-            return;
-        }
-        self.setpoint_from = self.setpoint(at);
-        self.setpoint_begin = at;
-        // Shortest way round the counter: the difference modulo its width.
-        let now_at = floor(self.setpoint_to);
-        let step = wrap(i64::from(self.target_position).wrapping_sub(now_at), self.parameters.counter_bits);
-        self.setpoint_to = now_at as f64 + f64::from(step);
+        self.take_halt(self.controlword & o::CONTROL_HALT != 0);
+        self.take_setpoints(at);
     }
 
     fn obey(&mut self, now: Nanoseconds) {
@@ -401,54 +364,6 @@ impl Servo {
         }
     }
 
-    fn enable(&mut self, now: Nanoseconds) {
-        self.state = DriveState::OperationEnabled;
-        self.activity = Activity::Following;
-        self.motor.open_brake(now);
-        self.demand = floor(self.motor.position) as f64;
-        self.setpoint_from = self.demand;
-        self.setpoint_to = self.demand;
-    }
-
-    /// Leaves operation enabled as an option code says: 0 at once, else on the ramp. A ramp that has begun
-    /// goes on.
-    fn stop_and(&mut self, option: i16, to: DriveState, now: Nanoseconds) {
-        if option == 0 {
-            self.release(now);
-            self.state = to;
-        } else if self.activity == Activity::Following {
-            self.activity = Activity::Stopping {
-                speed: self.motor.speed,
-                deceleration: self.profile_deceleration,
-                then: Ending::State(to),
-            };
-        }
-    }
-
-    fn quick_stop(&mut self, now: Nanoseconds) {
-        let (deceleration, then) = match self.quick_stop_option {
-            1 => (self.profile_deceleration, Ending::State(DriveState::SwitchOnDisabled)),
-            2 => (self.quick_stop_deceleration, Ending::State(DriveState::SwitchOnDisabled)),
-            3 | 4 => (f64::INFINITY, Ending::State(DriveState::SwitchOnDisabled)),
-            5 => (self.profile_deceleration, Ending::Rest),
-            6 => (self.quick_stop_deceleration, Ending::Rest),
-            7 | 8 => (f64::INFINITY, Ending::Rest),
-            _ => {
-                self.release(now);
-                self.state = DriveState::SwitchOnDisabled;
-                return;
-            }
-        };
-        self.state = DriveState::QuickStopActive;
-        self.activity = Activity::Stopping { speed: self.motor.speed, deceleration, then };
-    }
-
-    /// Torque off at once; the brake closes.
-    fn release(&mut self, now: Nanoseconds) {
-        self.activity = Activity::Idle;
-        self.motor.close_brake(now);
-    }
-
     // ---- what is seen ----------------------------------------------------------------------------------
 
     fn statusword(&self) -> u16 {
@@ -456,37 +371,23 @@ impl Servo {
         if !self.voltage_lost {
             word |= o::STATUS_VOLTAGE_ENABLED;
         }
+        if self.motor.is_limited || self.is_position_limited {
+            word |= o::STATUS_INTERNAL_LIMIT;
+        }
+        if let Activity::Halted { .. } | Activity::Resting { .. } = self.activity {
+            word |= o::STATUS_TARGET_REACHED;
+        }
+        // Bits 10, 12 and 13 belong to the mode.
+        if self.is_homing() {
+            return word | self.homing.statusword();
+        }
         if self.state == DriveState::OperationEnabled && self.is_following() {
             word |= o::STATUS_FOLLOWS_COMMAND;
         }
         if self.is_following_error {
             word |= o::STATUS_FOLLOWING_ERROR;
         }
-        if self.motor.is_limited {
-            word |= 1 << 11;
-        }
         word
-    }
-
-    fn input(&self, signal: InputSignal) -> u64 {
-        match signal {
-            InputSignal::Statusword => u64::from(self.statusword()),
-            InputSignal::ModeDisplay => self.mode_display as u64,
-            InputSignal::Position => self.motor.encoder() as u64,
-            InputSignal::PositionDemand => wrap(floor(self.demand), self.parameters.counter_bits) as u64,
-            InputSignal::Velocity => (round(self.motor.speed) as i32) as u64,
-            InputSignal::Torque => self.motor.torque_per_mille() as u64,
-            InputSignal::FollowingError => (round(self.demand - self.motor.position) as i32) as u64,
-            InputSignal::ErrorCode => u64::from(self.error_code),
-            InputSignal::Zero => 0,
-        }
-    }
-
-    /// Writes the inputs.
-    pub(super) fn send(&self, data: &mut [u8]) {
-        for (signal, object) in &self.inputs {
-            object.write(data, self.input(*signal));
-        }
     }
 
     /// What can be seen from outside.
@@ -520,8 +421,4 @@ impl Servo {
     pub(super) fn drain_received(&mut self, take: impl FnMut(ReceivedSetpoint)) -> u64 {
         self.record.drain(take)
     }
-}
-
-const fn hold_at(target: f64) -> Demand {
-    Demand::Position { target, speed_offset: 0.0, torque_offset_nm: 0.0 }
 }

@@ -3,8 +3,9 @@
 use crate::devices::{Device, PdoEntry, PdoMap, objects as o};
 
 use super::super::dictionary::{Access, Dictionary, Mappable};
-use super::super::process_data::{MappedObject, Mapping};
-use super::{InputSignal, OutputSignal, Servo};
+use super::Servo;
+use super::homing::HomingSettings;
+use super::process_data::{InputSignal, OutputSignal};
 
 /// CiA 402 servo drive.
 const DEVICE_TYPE: u32 = 0x0002_0192;
@@ -15,15 +16,12 @@ const PARAMETER_BACKUP: u16 = 0x2100;
 const PARAMETER_BACKUP_BYTES_MAX: usize = 1024;
 /// Objects of CiA 402 only the simulation needs.
 const ABORT_CONNECTION_OPTION: u16 = 0x6007;
-const SHUTDOWN_OPTION: u16 = 0x605B;
-const DISABLE_OPERATION_OPTION: u16 = 0x605C;
-const FAULT_REACTION_OPTION: u16 = 0x605E;
-const POSITION_DEMAND: u16 = 0x6062;
+pub(super) const POSITION_DEMAND: u16 = 0x6062;
 const TORQUE_MAX: u16 = 0x6072;
 const RATED_TORQUE: u16 = 0x6076;
 const PROFILE_DECELERATION: u16 = 0x6084;
 const QUICK_STOP_DECELERATION: u16 = 0x6085;
-const FOLLOWING_ERROR_ACTUAL: u16 = 0x60F4;
+pub(super) const FOLLOWING_ERROR_ACTUAL: u16 = 0x60F4;
 const SUPPORTED_MODES: u16 = 0x6502;
 
 impl Servo {
@@ -44,12 +42,18 @@ impl Servo {
         let counts_per_rad = self.motor.counts_per_rad();
         let deceleration = parameters.quick_stop_rad_s2 * counts_per_rad / ACCELERATION_UNIT;
         let quick_stop = deceleration.min(f64::from(u32::MAX)) as u32;
-        let option = |value: i16| value.to_le_bytes();
-        dictionary.add(ABORT_CONNECTION_OPTION, 0, rw, &option(1));
-        dictionary.add(o::QUICK_STOP_OPTION, 0, rw, &option(2));
-        dictionary.add(SHUTDOWN_OPTION, 0, rw, &option(0));
-        dictionary.add(DISABLE_OPERATION_OPTION, 0, rw, &option(1));
-        dictionary.add(FAULT_REACTION_OPTION, 0, rw, &option(2));
+        // Option codes: those the standard names, no others.
+        for (index, value, least, most) in [
+            (ABORT_CONNECTION_OPTION, 1_i16, 0, 3),
+            (o::QUICK_STOP_OPTION, 2, 0, 8),
+            (o::SHUTDOWN_OPTION, 0, 0, 1),
+            (o::DISABLE_OPERATION_OPTION, 1, 0, 1),
+            (o::HALT_OPTION, 1, 1, 4),
+            (o::FAULT_REACTION_OPTION, 2, 0, 4),
+        ] {
+            dictionary.add(index, 0, rw, &value.to_le_bytes());
+            dictionary.limit(index, 0, least, most);
+        }
         dictionary.add(
             o::FOLLOWING_ERROR_WINDOW,
             0,
@@ -73,13 +77,31 @@ impl Servo {
         dictionary.add(o::INTERPOLATION_PERIOD, 0, ro, &[2]);
         dictionary.add(o::INTERPOLATION_PERIOD, 1, rw, &[1]);
         dictionary.add(o::INTERPOLATION_PERIOD, 2, rw, &(-3_i8).to_le_bytes());
-        dictionary.add(SUPPORTED_MODES, 0, ro, &0x0000_0080_u32.to_le_bytes());
+        // Bit of a mode: its number less one.
+        let modes = [o::MODE_HOMING, o::MODE_CSP, o::MODE_CSV, o::MODE_CST];
+        let supported = modes.iter().fold(0_u32, |all, mode| all | 1 << (mode - 1));
+        dictionary.add(SUPPORTED_MODES, 0, ro, &supported.to_le_bytes());
+        dictionary.add(o::SOFTWARE_POSITION_LIMIT, 0, ro, &[2]);
+        dictionary.add(o::SOFTWARE_POSITION_LIMIT, 1, rw, &i32::MIN.to_le_bytes());
+        dictionary.add(o::SOFTWARE_POSITION_LIMIT, 2, rw, &i32::MAX.to_le_bytes());
+        // Homing: a turn a second to the switch, a tenth of it to the edge.
+        dictionary.add(o::HOME_OFFSET, 0, rw, &0_i32.to_le_bytes());
+        dictionary.add(o::HOMING_METHOD, 0, rw, &[37]);
+        dictionary.limit(o::HOMING_METHOD, 0, 17, 37);
+        dictionary.add(o::HOMING_SPEEDS, 0, ro, &[2]);
+        dictionary.add(o::HOMING_SPEEDS, 1, rw, &parameters.counts_per_turn.to_le_bytes());
+        dictionary.add(o::HOMING_SPEEDS, 2, rw, &(parameters.counts_per_turn / 10).to_le_bytes());
+        dictionary.add(o::HOMING_ACCELERATION, 0, rw, &quick_stop.to_le_bytes());
+        dictionary.add(o::DIGITAL_OUTPUTS, 0, ro, &[1]);
         for (index, bytes) in [
             (o::CONTROLWORD, 2),
             (o::MODE, 1),
+            (o::TARGET_TORQUE, 2),
             (o::TARGET_POSITION, 4),
             (o::VELOCITY_OFFSET, 4),
             (o::TORQUE_OFFSET, 2),
+            (o::TOUCH_PROBE_FUNCTION, 2),
+            (o::TARGET_VELOCITY, 4),
         ] {
             let zeros = [0; 4];
             dictionary.add_mappable(index, 0, rw, Mappable::Outputs, zeros.get(..bytes).unwrap_or(&[]));
@@ -93,11 +115,17 @@ impl Servo {
             (o::VELOCITY_ACTUAL, 4),
             (o::TORQUE_ACTUAL, 2),
             (FOLLOWING_ERROR_ACTUAL, 4),
+            (o::TOUCH_PROBE_STATUS, 2),
+            (o::TOUCH_PROBE_1_POSITIVE, 4),
+            (o::TOUCH_PROBE_1_NEGATIVE, 4),
+            (o::TOUCH_PROBE_2_POSITIVE, 4),
+            (o::TOUCH_PROBE_2_NEGATIVE, 4),
             (o::DIGITAL_INPUTS, 4),
         ] {
             let zeros = [0; 4];
             dictionary.add_mappable(index, 0, ro, Mappable::Inputs, zeros.get(..bytes).unwrap_or(&[]));
         }
+        dictionary.add_mappable(o::DIGITAL_OUTPUTS, 1, ro, Mappable::Inputs, &[0; 4]);
         dictionary.ensure_mappable(&device.outputs, Mappable::Outputs);
         dictionary.ensure_mappable(&device.inputs, Mappable::Inputs);
         dictionary
@@ -105,23 +133,14 @@ impl Servo {
 
     /// Writes what changes by itself into the dictionary, before it is read.
     pub(in super::super) fn show(&self, dictionary: &mut Dictionary) {
-        for signal in [
-            (o::ERROR_CODE, InputSignal::ErrorCode),
-            (o::STATUSWORD, InputSignal::Statusword),
-            (o::MODE_DISPLAY, InputSignal::ModeDisplay),
-            (POSITION_DEMAND, InputSignal::PositionDemand),
-            (o::POSITION_ACTUAL, InputSignal::Position),
-            (o::VELOCITY_ACTUAL, InputSignal::Velocity),
-            (o::TORQUE_ACTUAL, InputSignal::Torque),
-            (FOLLOWING_ERROR_ACTUAL, InputSignal::FollowingError),
-        ] {
-            dictionary.set_number(signal.0, 0, self.input(signal.1));
+        for (signal, index, subindex) in InputSignal::OBJECTS {
+            dictionary.set_number(index, subindex, self.input(signal));
         }
         dictionary.set_number(0x1001, 0, u64::from(self.error_code != 0));
-        if !self.outputs.is_empty() {
-            dictionary.set_number(o::CONTROLWORD, 0, u64::from(self.controlword));
-            dictionary.set_number(o::MODE, 0, self.mode as u64);
-            dictionary.set_number(o::TARGET_POSITION, 0, self.target_position as u64);
+        for (signal, index) in OutputSignal::OBJECTS {
+            if self.is_mapped(signal) {
+                dictionary.set_number(index, 0, self.output(signal));
+            }
         }
     }
 
@@ -138,43 +157,31 @@ impl Servo {
         };
         self.timeout_ns = number(o::FOLLOWING_ERROR_TIMEOUT) * 1_000_000;
         self.quick_stop_option = number(o::QUICK_STOP_OPTION) as i16;
-        self.shutdown_option = number(SHUTDOWN_OPTION) as i16;
-        self.disable_option = number(DISABLE_OPERATION_OPTION) as i16;
-        self.fault_reaction_option = number(FAULT_REACTION_OPTION) as i16;
+        self.shutdown_option = number(o::SHUTDOWN_OPTION) as i16;
+        self.disable_option = number(o::DISABLE_OPERATION_OPTION) as i16;
+        self.halt_option = number(o::HALT_OPTION) as i16;
+        self.fault_reaction_option = number(o::FAULT_REACTION_OPTION) as i16;
         self.abort_connection_option = number(ABORT_CONNECTION_OPTION) as i16;
         self.quick_stop_deceleration = number(QUICK_STOP_DECELERATION) as f64 * ACCELERATION_UNIT;
         self.profile_deceleration = number(PROFILE_DECELERATION) as f64 * ACCELERATION_UNIT;
         self.motor.torque_limit_ratio = number(TORQUE_MAX) as f64 / 1000.0;
-        if self.outputs.iter().all(|(signal, _)| *signal != OutputSignal::Mode) {
-            self.take_mode(number(o::MODE) as i8);
-        }
-        if self.outputs.iter().all(|(signal, _)| *signal != OutputSignal::Controlword) {
-            self.controlword = number(o::CONTROLWORD) as u16;
-        }
-    }
-
-    /// Takes the process data mapping over, on the way to SAFE-OP.
-    pub(in super::super) fn set_mapping(&mut self, outputs: &Mapping, inputs: &Mapping) {
-        let output = |object: &MappedObject| match (object.index, object.subindex) {
-            (o::CONTROLWORD, 0) => OutputSignal::Controlword,
-            (o::MODE, 0) => OutputSignal::Mode,
-            (o::TARGET_POSITION, 0) => OutputSignal::TargetPosition,
-            (o::VELOCITY_OFFSET, 0) => OutputSignal::VelocityOffset,
-            (o::TORQUE_OFFSET, 0) => OutputSignal::TorqueOffset,
-            _ => OutputSignal::Ignored,
+        self.homing_settings = HomingSettings {
+            method: number(o::HOMING_METHOD) as i8,
+            fast: dictionary.number(o::HOMING_SPEEDS, 1) as f64,
+            slow: dictionary.number(o::HOMING_SPEEDS, 2) as f64,
+            acceleration: number(o::HOMING_ACCELERATION) as f64 * ACCELERATION_UNIT,
+            home_offset: number(o::HOME_OFFSET) as i32,
         };
-        let input = |object: &MappedObject| match (object.index, object.subindex) {
-            (o::STATUSWORD, 0) => InputSignal::Statusword,
-            (o::MODE_DISPLAY, 0) => InputSignal::ModeDisplay,
-            (o::POSITION_ACTUAL, 0) => InputSignal::Position,
-            (POSITION_DEMAND, 0) => InputSignal::PositionDemand,
-            (o::VELOCITY_ACTUAL, 0) => InputSignal::Velocity,
-            (o::TORQUE_ACTUAL, 0) => InputSignal::Torque,
-            (FOLLOWING_ERROR_ACTUAL, 0) => InputSignal::FollowingError,
-            (o::ERROR_CODE, 0) => InputSignal::ErrorCode,
-            _ => InputSignal::Zero,
-        };
-        self.outputs = outputs.objects().iter().map(|object| (output(object), *object)).collect();
-        self.inputs = inputs.objects().iter().map(|object| (input(object), *object)).collect();
+        let limit = |subindex| dictionary.number(o::SOFTWARE_POSITION_LIMIT, subindex) as i32;
+        let (least, most) = (limit(1), limit(2));
+        self.software_limits =
+            (least < most && (least, most) != (i32::MIN, i32::MAX)).then_some((least, most));
+        // What is not in the process data comes by SDO.
+        for (signal, index) in OutputSignal::OBJECTS {
+            if !self.is_mapped(signal) {
+                self.take_output(signal, number(index));
+            }
+        }
+        self.take_mode(self.mode);
     }
 }

@@ -13,6 +13,10 @@ pub struct ReceivedSetpoint {
     pub mode: i8,
     /// Target position, counts.
     pub target_position: i32,
+    /// Target velocity, counts/s; zero where it is not mapped.
+    pub target_velocity: i32,
+    /// Target torque, per thousand of rated torque; zero where it is not mapped.
+    pub target_torque: i16,
     /// Position counter at that moment, counts.
     pub position_actual: i32,
     /// The outputs were written since the event before.

@@ -3,10 +3,10 @@
 use super::super::motor::wrap;
 use super::support::{Inputs, Outputs, Wire, servo};
 use crate::devices::objects as o;
-use crate::simulator::{DeviceParameters, DriveParameters, Injection, SimulatedDevice};
+use crate::simulator::{DeviceParameters, DriveParameters, EncoderKind, Injection, SimulatedDevice};
 use crate::units::Nanoseconds;
 
-fn with(change: impl FnOnce(&mut DriveParameters)) -> SimulatedDevice {
+pub(super) fn with(change: impl FnOnce(&mut DriveParameters)) -> SimulatedDevice {
     let mut drive = servo();
     if let DeviceParameters::ServoDrive(parameters) = &mut drive.parameters {
         change(parameters);
@@ -14,14 +14,14 @@ fn with(change: impl FnOnce(&mut DriveParameters)) -> SimulatedDevice {
     drive
 }
 
-fn enabled(drive: SimulatedDevice) -> (Wire, Outputs) {
+pub(super) fn enabled(drive: SimulatedDevice) -> (Wire, Outputs) {
     let mut wire = Wire::new(vec![drive]);
     let outputs = wire.drive_enabled(0);
     (wire, outputs)
 }
 
 /// Cycles with a target that moves by `step` each time.
-fn travel(wire: &mut Wire, outputs: &mut Outputs, cycles: usize, step: i32) -> Inputs {
+pub(super) fn travel(wire: &mut Wire, outputs: &mut Outputs, cycles: usize, step: i32) -> Inputs {
     let mut inputs = None;
     for _ in 0..cycles {
         outputs.target = outputs.target.wrapping_add(step);
@@ -30,7 +30,7 @@ fn travel(wire: &mut Wire, outputs: &mut Outputs, cycles: usize, step: i32) -> I
     inputs.unwrap()
 }
 
-fn is(state: &'static str) -> impl Fn(Inputs) -> bool {
+pub(super) fn is(state: &'static str) -> impl Fn(Inputs) -> bool {
     move |inputs| inputs.state() == state
 }
 
@@ -131,7 +131,7 @@ fn the_position_counter_wraps_without_a_jump() {
     {
         let (mut wire, mut outputs) = enabled(with(|parameters| {
             parameters.counter_bits = bits;
-            parameters.initial_position_counts = initial;
+            parameters.initial_position_counts = i64::from(initial);
         }));
         assert_eq!(outputs.target, initial);
         let mut last = initial;
@@ -342,8 +342,17 @@ fn a_power_cycle_keeps_the_position_within_the_counter() {
     wire.wait(Nanoseconds(60_000_000));
     let after = wire.segment.drive(0).unwrap();
     assert_eq!(after.encoder_counts, before.encoder_counts);
-    assert!((after.position_counts - f64::from(after.encoder_counts)).abs() < 1.0);
     assert!(!after.energised && !after.brake_open);
+}
+
+#[test]
+fn an_incremental_encoder_counts_from_zero_after_a_power_cycle() {
+    let (mut wire, mut outputs) = enabled(with(|parameters| parameters.encoder = EncoderKind::Incremental));
+    travel(&mut wire, &mut outputs, 100, 1000);
+    assert!(wire.segment.drive(0).unwrap().encoder_counts > 50_000);
+    wire.segment.inject(Injection::PowerCycle { device: 0, off_for: Nanoseconds(50_000_000) }).unwrap();
+    wire.wait(Nanoseconds(60_000_000));
+    assert!(wire.segment.drive(0).unwrap().encoder_counts.abs() <= 1);
 }
 
 #[test]

@@ -3,8 +3,11 @@
 mod al_states;
 mod commands;
 mod drive;
+mod homing;
 mod injections;
 mod mailboxes;
+mod modes;
 mod registers;
 pub(super) mod support;
+mod touch_probe;
 mod welding;
