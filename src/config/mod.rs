@@ -7,6 +7,7 @@
 //! out-of-range key as a [`problem::Problem`]; deriving the first type would stop at the first mistake.
 
 pub mod cell;
+pub mod collision_model;
 pub mod document;
 pub mod drive_file;
 pub mod embedded;

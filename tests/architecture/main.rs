@@ -40,12 +40,22 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
 ];
 
-const LAYER_1: &[&str] =
-    &["units", "joints", "machine", "faults", "devices", "geometry", "kinematics", "dynamics", "trajectory"];
+const LAYER_1: &[&str] = &[
+    "units",
+    "joints",
+    "machine",
+    "faults",
+    "devices",
+    "geometry",
+    "kinematics",
+    "collision",
+    "dynamics",
+    "trajectory",
+];
 
 /// Folders whose `mod.rs` must deny what allocates, locks, prints or panics.
 const REALTIME_FOLDERS: &[&str] =
-    &["geometry", "kinematics", "dynamics", "trajectory", "drives", "fieldbus", "realtime"];
+    &["geometry", "kinematics", "collision", "dynamics", "trajectory", "drives", "fieldbus", "realtime"];
 
 /// The only places where `unsafe` may stand.
 const UNSAFE_PLACES: &[&str] = &["src/platform/", "src/fieldbus/link/raw_socket.rs", "src/kinematics/"];

@@ -3,10 +3,13 @@
 //! answering lines in `json_lines`.
 
 mod check;
+mod collide;
 mod dynamics;
 mod fk;
 mod json_lines;
+mod picture;
 mod source;
+mod workspace;
 
 use clap::{Args, Subcommand};
 
@@ -30,6 +33,12 @@ enum ModelCommand {
     Dynamics(dynamics::DynamicsArguments),
     /// Forward kinematics: {"q": [rad or m]} to {"position_m", "quaternion_wxyz"}, a line each
     Fk(fk::FkArguments),
+    /// Distance of the arm from itself: {"q": [rad or m]} to {"distance_m", "pair", "colliding"}, a line each
+    Collide(collide::CollideArguments),
+    /// What the tip reaches: extents, reach, volume, share of orientations, as JSON
+    Workspace(workspace::WorkspaceArguments),
+    /// Draw the arm with frames and capsules, as SVG
+    Picture(picture::PictureArguments),
 }
 
 /// Carries out a subcommand of `model`.
@@ -41,5 +50,8 @@ pub fn model(arguments: &ModelArguments) -> anyhow::Result<Exit> {
         ModelCommand::Check(arguments) => Ok(check::check(arguments)),
         ModelCommand::Dynamics(arguments) => dynamics::dynamics(arguments),
         ModelCommand::Fk(arguments) => fk::fk(arguments),
+        ModelCommand::Collide(arguments) => collide::collide(arguments),
+        ModelCommand::Workspace(arguments) => Ok(workspace::workspace(arguments)),
+        ModelCommand::Picture(arguments) => picture::picture(arguments),
     }
 }

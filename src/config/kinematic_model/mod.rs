@@ -79,6 +79,19 @@ impl KinematicModel {
         let links = self.links.iter().skip(1).zip(&self.joint_names);
         links.filter(|(link, _)| link.bodies.is_empty()).map(|(_, joint)| joint.as_str())
     }
+
+    /// Name of a moving link (index as in `links`): that of its first URDF link with a mass, otherwise its joint's.
+    #[must_use]
+    pub fn link_name(&self, index: usize) -> String {
+        let body = self.links.get(index).and_then(|link| link.bodies.first());
+        match (body, index.checked_sub(1)) {
+            (Some(body), _) => body.link.clone(),
+            (None, None) => self.base_link.clone(),
+            (None, Some(joint)) => {
+                self.joint_names.get(joint).map_or_else(String::new, |name| format!("link of {name}"))
+            }
+        }
+    }
 }
 
 impl MovingLink {
