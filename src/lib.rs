@@ -18,7 +18,7 @@
 //! | 2 shared by both sides | [`config`], [`boundary`] | at start only; the queues never |
 //! | 3 real-time side | [`realtime`], [`drives`], [`fieldbus`], [`platform`] | never in the cycle |
 //! | 3 other end of the wire | [`simulator`] | at start only |
-//! | 4 daemon side | [`jobs`], [`processes`], [`planning`], [`api`], [`telemetry`], [`cli`] | yes |
+//! | 4 daemon side | [`jobs`], [`calibration`], [`processes`], [`planning`], [`api`], [`telemetry`], [`cli`] | yes |
 //!
 //! The real-time side and the daemon side never name each other; both use `boundary`, `config` and
 //! layer 1. The simulator uses layer 1 and nothing else. `cli` assembles everything. A test
@@ -89,6 +89,7 @@ pub mod realtime;
 pub mod simulator;
 
 pub mod api;
+pub mod calibration;
 pub mod cli;
 pub mod jobs;
 pub mod planning;

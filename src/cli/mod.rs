@@ -1,6 +1,7 @@
 //! One file a subcommand; `run` and `demo` assemble the daemon, the only place that knows all.
 
 pub mod assembly;
+pub mod calibrate;
 pub mod check;
 pub mod client;
 pub mod client_text;
@@ -43,6 +44,8 @@ enum Subcommands {
     Run(run::RunArguments),
     /// Report every mistake of a cell file or of a job
     Check(check::CheckArguments),
+    /// Tools, frames, axes and arm corrections from measured points
+    Calibrate(calibrate::CalibrateArguments),
     /// Run a job on the simulated cell, on virtual time
     Simulate(simulate::SimulateArguments),
     /// Ask a robot model: kinematics by lines of JSON
@@ -73,6 +76,7 @@ pub fn main(arguments: &Arguments) -> ExitCode {
         Subcommands::Demo(arguments) => demo::demo(arguments),
         Subcommands::Run(arguments) => run::run(arguments),
         Subcommands::Check(arguments) => Ok(check::check(arguments)),
+        Subcommands::Calibrate(arguments) => calibrate::calibrate(arguments),
         Subcommands::Simulate(arguments) => simulate::simulate(arguments),
         Subcommands::Model(arguments) => model::model(arguments),
         Subcommands::SimulateBus(arguments) => simulate_bus::simulate_bus(arguments),

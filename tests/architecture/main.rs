@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("realtime", &["boundary", "config", "drives", "fieldbus", "platform"]),
     ("simulator", &[]),
     ("planning", &["boundary", "config"]),
+    ("calibration", &[]),
     ("processes", &["boundary", "config", "planning"]),
     ("jobs", &["boundary", "config", "planning", "processes", "telemetry"]),
     ("telemetry", &["boundary", "config"]),
@@ -26,6 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "api",
             "boundary",
+            "calibration",
             "config",
             "drives",
             "fieldbus",
