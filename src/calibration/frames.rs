@@ -101,19 +101,15 @@ pub fn rigid_fit(pairs: &[(Vector3<f64>, Vector3<f64>)]) -> Result<RigidFit, Cal
     }
     super::check_finite(pairs.iter().map(|(first, _)| *first))?;
     super::check_finite(pairs.iter().map(|(_, second)| *second))?;
-    let mean = |side: fn(&(Vector3<f64>, Vector3<f64>)) -> Vector3<f64>| {
-        pairs.iter().map(side).sum::<Vector3<f64>>() / as_f64(count)
-    };
-    let (mean_first, mean_second) = (mean(|pair| pair.0), mean(|pair| pair.1));
-    for (what, side, middle) in [
-        ("the points are in a line: their width over their length", 0, mean_first),
-        ("the points of the second robot are in a line: their width over their length", 1, mean_second),
+    let (first, second): (Vec<Vector3<f64>>, Vec<Vector3<f64>>) = pairs.iter().copied().unzip();
+    let mean_first = first.iter().sum::<Vector3<f64>>() / as_f64(count);
+    let mean_second = second.iter().sum::<Vector3<f64>>() / as_f64(count);
+    for (what, points, middle) in [
+        ("the points are in a line: their width over their length", &first, mean_first),
+        ("the points of the second robot are in a line: their width over their length", &second, mean_second),
     ] {
-        let spread: Matrix3<f64> = pairs
-            .iter()
-            .map(|pair| if side == 0 { pair.0 - middle } else { pair.1 - middle })
-            .map(|offset| offset * offset.transpose())
-            .sum();
+        let offsets = points.iter().map(|point| point - middle);
+        let spread: Matrix3<f64> = offsets.map(|offset| offset * offset.transpose()).sum();
         let mut extents: Vec<f64> =
             spread.symmetric_eigenvalues().iter().map(|value| value.max(0.0).sqrt()).collect();
         extents.sort_by(f64::total_cmp);

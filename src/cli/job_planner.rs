@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::assembly::Assembly;
+use super::job_clearance::{self, JobClearance};
 use crate::boundary::phase_table::{PhaseEnd, PhaseTable, Stage};
 use crate::boundary::piece_queue::PieceKind;
 use crate::config::problem::Problem;
@@ -44,7 +45,11 @@ impl JobPlanner for CellPlanner {
         let cell = &self.assembly.cell;
         let planned = plan(&expand(&job), &cell.model.chain, &planning_limits(cell), q_start)
             .map_err(|problems| problems.iter().map(plan_problem).collect::<Vec<_>>())?;
-        Ok(planned_run(&job, &planned))
+        let mut run = planned_run(&job, &planned);
+        if let Some(clearance) = job_clearance::examine(cell, &job.tool, &planned)? {
+            clearance.add_to(&mut run.report);
+        }
+        Ok(run)
     }
 }
 
@@ -183,6 +188,10 @@ pub fn report_text(report: &Value) -> String {
             number("joint_speed_pct").unwrap_or(0.0),
             segment["limited_by"].as_str().unwrap_or_default(),
         ));
+    }
+    if let Some(closest) = JobClearance::line(report) {
+        text.push('\n');
+        text.push_str(&closest);
     }
     text
 }

@@ -9,6 +9,7 @@ pub mod connection;
 pub mod demo;
 pub mod engine;
 pub mod fault_script;
+pub mod job_clearance;
 pub mod job_planner;
 pub mod model;
 pub mod report_text;
@@ -76,7 +77,7 @@ pub fn main(arguments: &Arguments) -> ExitCode {
         Subcommands::Demo(arguments) => demo::demo(arguments),
         Subcommands::Run(arguments) => run::run(arguments),
         Subcommands::Check(arguments) => Ok(check::check(arguments)),
-        Subcommands::Calibrate(arguments) => calibrate::calibrate(arguments),
+        Subcommands::Calibrate(arguments) => Ok(calibrate::calibrate(arguments)),
         Subcommands::Simulate(arguments) => simulate::simulate(arguments),
         Subcommands::Model(arguments) => model::model(arguments),
         Subcommands::SimulateBus(arguments) => simulate_bus::simulate_bus(arguments),

@@ -8,7 +8,9 @@
 mod area;
 mod arm;
 mod capsule;
+mod guard;
 
 pub use area::{Area, AreaForm, AreaKind};
 pub use arm::{ArmCapsules, CapsulePair, LinkCapsule, MAX_CAPSULES, MAX_PAIRS, Nearest, PosedArm};
 pub use capsule::{Capsule, PosedCapsule};
+pub use guard::{AreaSubject, Clearance, Guard, GuardedArea, MAX_AREAS, Meeting};

@@ -8,6 +8,7 @@
 //! [`time_law`](crate::trajectory::time_law), here to know the duration, in the cycle to move.
 
 mod ceilings;
+mod clearance;
 mod follow;
 mod joint_derivatives;
 mod motions;
@@ -16,6 +17,7 @@ mod report;
 #[cfg(test)]
 mod tests;
 
+pub use clearance::{SegmentClearance, clearances};
 pub use problem::{LimitName, PlanProblem, PlanProblemKind, ValueName};
 pub use report::{PreflightReport, SegmentReport};
 

@@ -57,21 +57,21 @@ enum Kind {
 }
 
 /// Carries out the calibration and prints it.
-pub fn calibrate(arguments: &CalibrateArguments) -> anyhow::Result<Exit> {
+pub fn calibrate(arguments: &CalibrateArguments) -> Exit {
     let kind = arguments.kind;
     let Some(file) = arguments.file.as_ref().filter(|_| !arguments.example) else {
         print(measurements::example(kind));
-        return Ok(Exit::Success);
+        return Exit::Success;
     };
     if !(arguments.accept_mm.is_finite() && arguments.accept_mm > 0.0) {
         print_error("--accept-mm: a number above 0 mm");
-        return Ok(Exit::Mistake);
+        return Exit::Mistake;
     }
     let name_is_usable = (1..=64).contains(&arguments.name.len())
         && arguments.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
     if !name_is_usable {
         print_error("--name: 1 to 64 letters, digits, `_`, `-`");
-        return Ok(Exit::Mistake);
+        return Exit::Mistake;
     }
     let outcome = read_text(file)
         .and_then(|text| parse_json(&text))
@@ -90,21 +90,21 @@ pub fn calibrate(arguments: &CalibrateArguments) -> anyhow::Result<Exit> {
         Ok(outcome) => outcome,
         Err(problems) => {
             print_problems(file, &problems, arguments.json);
-            return Ok(Exit::Mistake);
+            return Exit::Mistake;
         }
     };
     if let Some(problem) = outcome.refusal(arguments.accept_mm) {
         print_problems(file, &[problem], arguments.json);
-        return Ok(Exit::Mistake);
+        return Exit::Mistake;
     }
     if let Some(path) = &arguments.output
         && let Err(error) = std::fs::write(path, &outcome.snippet)
     {
         print_error(&format!("{}: cannot be written: {error}", path.display()));
-        return Ok(Exit::Failure);
+        return Exit::Failure;
     }
     print(&if arguments.json { format!("{:#}", outcome.json()) } else { outcome.text() });
-    Ok(Exit::Success)
+    Exit::Success
 }
 
 #[cfg(test)]

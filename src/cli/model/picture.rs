@@ -400,6 +400,7 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::config::kinematic_model::EMBEDDED_MODELS;
+    use quick_xml::events::Event;
 
     #[test]
     fn every_model_is_drawn_whole_within_its_views_as_well_formed_xml() {
@@ -409,13 +410,12 @@ mod tests {
             let mut reader = quick_xml::Reader::from_str(&svg);
             let mut lines = 0;
             loop {
-                match reader.read_event().unwrap_or_else(|error| panic!("{}: {error}", model.name)) {
-                    quick_xml::events::Event::Eof => break,
-                    quick_xml::events::Event::Empty(element) if element.name().as_ref() == b"line" => {
-                        lines += 1
-                    }
-                    _ => {}
+                let event = reader.read_event().unwrap_or_else(|error| panic!("{}: {error}", model.name));
+                if event == Event::Eof {
+                    break;
                 }
+                lines +=
+                    usize::from(matches!(event, Event::Empty(element) if element.name().as_ref() == b"line"));
             }
             assert!(lines > 3 * 2 * model.links.len(), "{}: {lines} lines", model.name);
             for name in &model.joint_names {

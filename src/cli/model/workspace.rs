@@ -145,7 +145,11 @@ mod tests {
         let mut seen = 0_u32;
         for step in 0..2000_u32 {
             let (u, v) = ((f64::from(step) * 0.618_034).fract(), (f64::from(step) * 0.754_877_7).fract());
-            let turn = nalgebra::UnitQuaternion::from_euler_angles(0.0, (2.0 * u - 1.0).acos(), v * 6.283);
+            let turn = nalgebra::UnitQuaternion::from_euler_angles(
+                0.0,
+                (2.0 * u - 1.0).acos(),
+                v * std::f64::consts::TAU,
+            );
             let direction = direction_of(&Pose::from_parts(nalgebra::Translation3::identity(), turn));
             assert!(direction < DIRECTIONS);
             seen |= 1 << direction;

@@ -1,6 +1,7 @@
 //! The valid cell: everything the daemon knows about one robot and what is around it, in SI units.
 //! Made only by [`read_cell`], which reports every mistake of the file at once.
 
+mod collision;
 mod coupling;
 mod io;
 mod link;
@@ -10,6 +11,7 @@ mod subdevice;
 mod tools;
 mod welding;
 
+pub use collision::{CollisionSettings, NamedGuard};
 pub use coupling::Coupling;
 pub use io::{AnalogChannel, AnalogScaling, DigitalChannel, IoMap, RAW_FULL_SCALE};
 pub use link::{DistributedClock, Link, LinkKind, RealtimeSettings, Sockets};
@@ -48,6 +50,8 @@ pub struct Cell {
     pub coupling: Coupling,
     /// Limits of the tool centre point.
     pub tcp_limits: TcpLimits,
+    /// What the arm keeps away from; `None`: nothing is looked at.
+    pub collision: Option<CollisionSettings>,
     /// Tools.
     pub tools: Vec<Tool>,
     /// Work objects.
@@ -179,6 +183,9 @@ fn read_root(mut root: Table<'_>, surroundings: Surroundings<'_>, problems: &Pro
     let coupling = coupling::read_coupling(&mut root, joint_count);
     let joint_limits = robot::read_joint_limits(&mut root, model.as_ref());
     let tcp_limits = root.section("tcp_limits").and_then(robot::read_tcp_limits);
+    let collision = root.maybe("collision", |value| {
+        value.table().and_then(|table| collision::read_collision(table, model.as_ref()))
+    });
     let tools = tools::read_tools(&mut root);
     let work_objects = tools::read_work_objects(&mut root);
     let io = io::read_io(&mut root, subdevices.as_ref().map(|read| read.outlines.as_slice()));
@@ -201,6 +208,7 @@ fn read_root(mut root: Table<'_>, surroundings: Surroundings<'_>, problems: &Pro
         subdevices: subdevices?.valid?,
         coupling: coupling?,
         tcp_limits: tcp_limits?,
+        collision: collision?,
         tools: tools?,
         work_objects: work_objects?,
         io: io.valid?,

@@ -2,6 +2,8 @@
 
 use nalgebra::Vector3;
 
+use super::collision::read_tool_capsules;
+use crate::collision::Capsule;
 use crate::config::document::{Range, Table};
 use crate::config::quantities::{COORDINATE, read_pose};
 use crate::geometry::Pose;
@@ -17,6 +19,8 @@ pub struct Tool {
     pub mass: f64,
     /// Centre of gravity in the flange frame, m.
     pub center_of_gravity: Vector3<f64>,
+    /// Capsules around it in the flange frame; none: its distance to other things is not looked at.
+    pub capsules: Vec<Capsule>,
 }
 
 /// A frame jobs are written in.
@@ -35,11 +39,13 @@ pub(super) fn read_tools(root: &mut Table<'_>) -> Option<Vec<Tool>> {
         let center = table
             .required("center_of_gravity_mm", || format!("a list of 3 numbers, {}", COORDINATE.describe()))
             .and_then(|value| value.vector::<3>(COORDINATE));
+        let capsules = read_tool_capsules(&mut table);
         Some(Tool {
             name,
             x_flange_tool: x_flange_tool?,
             mass: mass?,
             center_of_gravity: Vector3::from(center?) * 1e-3,
+            capsules: capsules?,
         })
     })
 }
