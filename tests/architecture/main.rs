@@ -17,7 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("realtime", &["boundary", "config", "drives", "fieldbus", "platform"]),
     ("simulator", &[]),
     ("planning", &["boundary", "config"]),
-    ("calibration", &[]),
+    ("calibration", &["config"]),
     ("processes", &["boundary", "config", "planning"]),
     ("jobs", &["boundary", "config", "planning", "processes", "telemetry"]),
     ("telemetry", &["boundary", "config"]),
