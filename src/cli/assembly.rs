@@ -322,7 +322,7 @@ fn scaling(drive: &Drive) -> DriveScaling {
     DriveScaling {
         counts_per_turn: f64::from(drive.counts_per_turn),
         counter_bits: u32::from(drive.counter_bits),
-        gear_ratio: drive.gear_ratio,
+        gear_ratio: drive.turns_per_tau(),
         sign: drive.sign,
         offset_rad: drive.position_at_count_0(),
     }

@@ -13,6 +13,7 @@ use crate::jobs::expand_problems::{plan_problem, start_problem};
 use crate::jobs::format::{Job, read_job};
 use crate::jobs::planning_desk::{JobFacts, JobPlanner, PlannedPiece, PlannedRun, ProcessNames};
 use crate::joints::JointVector;
+use crate::kinematics::{Chain, JointKind};
 use crate::planning::{Plan, SegmentReport, plan};
 use crate::trajectory::path::ParameterUnit;
 use crate::trajectory::time_law;
@@ -39,13 +40,15 @@ impl JobPlanner for CellPlanner {
 
     fn plan(&self, document: &str, q_start: &JointVector) -> Result<PlannedRun, Vec<Problem>> {
         let job = read_job(document, &self.assembly.cell)?;
-        if let Some(problem) = start_problem(&job, q_start) {
+        if let Some(problem) = start_problem(&job, q_start, &self.assembly.cell.model.chain) {
             return Err(vec![problem]);
         }
         let cell = &self.assembly.cell;
-        let planned = plan(&expand(&job), &cell.model.chain, &planning_limits(cell), q_start)
-            .map_err(|problems| problems.iter().map(plan_problem).collect::<Vec<_>>())?;
-        let mut run = planned_run(&job, &planned);
+        let planned =
+            plan(&expand(&job), &cell.model.chain, &planning_limits(cell), q_start).map_err(|problems| {
+                problems.iter().map(|problem| plan_problem(problem, &cell.model.chain)).collect::<Vec<_>>()
+            })?;
+        let mut run = planned_run(&job, &planned, &cell.model.chain);
         if let Some(clearance) = job_clearance::examine(cell, &job.tool, &planned)? {
             clearance.add_to(&mut run.report);
         }
@@ -53,7 +56,7 @@ impl JobPlanner for CellPlanner {
     }
 }
 
-fn planned_run(job: &Job, planned: &Plan) -> PlannedRun {
+fn planned_run(job: &Job, planned: &Plan, chain: &Chain) -> PlannedRun {
     let last = planned.pieces.last().map_or(0, |piece| piece.instruction);
     let mut pieces: Vec<PlannedPiece> = planned
         .pieces
@@ -93,7 +96,8 @@ fn planned_run(job: &Job, planned: &Plan) -> PlannedRun {
         })
         .collect();
     let duration: f64 = pieces.iter().map(|piece| piece.duration_s).sum();
-    let segments: Vec<Value> = planned.report.segments.iter().map(segment_json).collect();
+    let segments: Vec<Value> =
+        planned.report.segments.iter().map(|segment| segment_json(segment, chain)).collect();
     let report = json!({
         "job": job.name,
         "tool": job.tool,
@@ -133,12 +137,16 @@ fn phases_s(table: &PhaseTable, stage: Stage) -> f64 {
     total
 }
 
-fn segment_json(segment: &SegmentReport) -> Value {
+fn segment_json(segment: &SegmentReport, chain: &Chain) -> Value {
     let (length_key, scale) = match segment.unit {
         ParameterUnit::ToolDistance => ("length_mm", 1000.0),
         ParameterUnit::ToolRotation | ParameterUnit::JointDistance => ("length_deg", 1_f64.to_degrees()),
     };
-    let degrees = |joints: &JointVector| joints.iter().map(f64::to_degrees).collect::<Vec<_>>();
+    // In mm where the joint slides, as in the status.
+    let degrees = |joints: &JointVector| {
+        let per_unit = |joint| chain.joint_kind(joint).unwrap_or(JointKind::Revolute).outside_per_unit();
+        joints.iter().enumerate().map(|(joint, value)| value * per_unit(joint)).collect::<Vec<_>>()
+    };
     let mut entry = json!({
         "instruction": segment.instruction,
         "kind": match segment.unit {

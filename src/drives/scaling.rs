@@ -12,7 +12,7 @@ pub struct DriveScaling {
     pub counts_per_turn: f64,
     /// Width of the position counter, 1..=32 bits.
     pub counter_bits: u32,
-    /// Motor turns a turn behind the gear, > 0.
+    /// Motor turns for 2π rad behind the gear (2π m where the joint slides), > 0.
     pub gear_ratio: f64,
     /// +1 or −1: sense of rotation.
     pub sign: f64,

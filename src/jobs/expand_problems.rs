@@ -3,50 +3,58 @@
 use super::format::Job;
 use crate::config::problem::Problem;
 use crate::joints::JointVector;
+use crate::kinematics::{Chain, JointKind};
 use crate::planning::{LimitName, PlanProblem, PlanProblemKind};
 use crate::trajectory::path::ArcProblem;
 
-/// How far a joint may be from `start` when the job starts, rad.
+/// How far a turning joint may be from `start` when the job starts, rad.
 const START_TOLERANCE: f64 = 0.5 * std::f64::consts::PI / 180.0;
+
+/// How far a sliding joint may be from there, m.
+const START_TOLERANCE_M: f64 = 2e-3;
 
 /// The arm does not stand where the job says it must start.
 #[must_use]
-pub fn start_problem(job: &Job, q_actual: &JointVector) -> Option<Problem> {
+pub fn start_problem(job: &Job, q_actual: &JointVector, chain: &Chain) -> Option<Problem> {
     let start = job.start?;
-    let (joint, (wanted, actual)) = start
-        .iter()
-        .zip(q_actual.iter())
-        .enumerate()
-        .find(|(_, (wanted, actual))| (wanted - actual).abs() > START_TOLERANCE || actual.is_nan())?;
+    let tolerance = |joint| match chain.joint_kind(joint) {
+        Some(JointKind::Prismatic) => START_TOLERANCE_M,
+        Some(JointKind::Revolute | JointKind::Continuous) | None => START_TOLERANCE,
+    };
+    let (joint, (wanted, actual)) =
+        start.iter().zip(q_actual.iter()).enumerate().find(|(joint, (wanted, actual))| {
+            (wanted - actual).abs() > tolerance(*joint) || actual.is_nan()
+        })?;
     Some(Problem::new(
         format!("start.joints_deg[{joint}]"),
-        format!("joint {} stands at {:.2}°", joint + 1, actual.to_degrees()),
-        format!("{:.2} ± {:.1}°", wanted.to_degrees(), START_TOLERANCE.to_degrees()),
+        format!("joint {} stands at {}", joint + 1, of_joint(chain, joint, actual)),
+        format!("{} ± {}", of_joint(chain, joint, wanted), of_joint(chain, joint, tolerance(joint))),
         "move the arm to the start of the job, or remove `start` and begin with a `move_j`",
     ))
 }
 
 /// A problem of planning, at the instruction of the document.
 #[must_use]
-pub fn plan_problem(problem: &PlanProblem) -> Problem {
+pub fn plan_problem(problem: &PlanProblem, chain: &Chain) -> Problem {
     let place = problem.instruction.map_or_else(String::new, |number| format!("instructions[{number}]"));
-    let (message, allowed, remedy) = words(&problem.kind);
+    let (message, allowed, remedy) = words(&problem.kind, chain);
     Problem::new(place, message, allowed, remedy)
 }
 
-fn words(kind: &PlanProblemKind) -> (String, String, &'static str) {
+fn words(kind: &PlanProblemKind, chain: &Chain) -> (String, String, &'static str) {
+    let of_joint = |joint: usize, by: f64| of_joint(chain, joint, by);
     const NEARER: &str = "move the target or the work object towards the robot, or change the orientation";
     match *kind {
         PlanProblemKind::Value(_) | PlanProblemKind::JointCount { .. } => {
             (kind.to_string(), "finite, positive numbers, one for each joint".to_owned(), "correct the value")
         }
         PlanProblemKind::StartOutsideLimits { joint, by } => (
-            format!("joint {} stands {:.3}° outside its limits", joint + 1, by.to_degrees()),
+            format!("joint {} stands {} outside its limits", joint + 1, of_joint(joint, by)),
             "a start within the joint limits".to_owned(),
             "move the joint back into its range",
         ),
         PlanProblemKind::TargetOutsideLimits { joint, by } => (
-            format!("the target of joint {} is {:.3}° outside its limits", joint + 1, by.to_degrees()),
+            format!("the target of joint {} is {} outside its limits", joint + 1, of_joint(joint, by)),
             "a target within the joint limits".to_owned(),
             "choose another target",
         ),
@@ -61,7 +69,7 @@ fn words(kind: &PlanProblemKind) -> (String, String, &'static str) {
             NEARER,
         ),
         PlanProblemKind::JointLimit { s, joint, by } => (
-            format!("joint {} would be {:.3}° outside its limits {}", joint + 1, by.to_degrees(), at(s)),
+            format!("joint {} would be {} outside its limits {}", joint + 1, of_joint(joint, by), at(s)),
             "a path within the joint limits".to_owned(),
             "begin with other joint positions, or change the orientation",
         ),
@@ -71,7 +79,7 @@ fn words(kind: &PlanProblemKind) -> (String, String, &'static str) {
             "tilt the tool or move the path; or go there with `move_j`",
         ),
         PlanProblemKind::BranchJump { s, joint, by } => (
-            format!("joint {} would jump by {:.1}° {}", joint + 1, by.to_degrees(), at(s)),
+            format!("joint {} would jump by {} {}", joint + 1, of_joint(joint, by), at(s)),
             "a path without a jump of the joints".to_owned(),
             "begin with other joint positions, or split the path with a `move_j`",
         ),
@@ -99,6 +107,13 @@ fn words(kind: &PlanProblemKind) -> (String, String, &'static str) {
             "move `via_mm`, or write a `move_l`",
         ),
     }
+}
+
+/// A position or distance of a joint with its unit: ° or, where it slides, mm.
+fn of_joint(chain: &Chain, joint: usize, value: f64) -> String {
+    let kind = chain.joint_kind(joint).unwrap_or(JointKind::Revolute);
+    let gap = if kind == JointKind::Prismatic { " " } else { "" };
+    format!("{:.3}{gap}{}", value * kind.outside_per_unit(), kind.outside_unit())
 }
 
 /// What limits, in the middle of a sentence.

@@ -242,13 +242,7 @@ pub fn status(
 
 /// Joint positions in deg, and in mm where the joint slides.
 fn outside_units(q: &JointVector, kinds: &[JointKind]) -> Vec<f64> {
-    q.iter()
-        .zip(kinds)
-        .map(|(value, kind)| match kind {
-            JointKind::Revolute | JointKind::Continuous => value.to_degrees(),
-            JointKind::Prismatic => value * 1e3,
-        })
-        .collect()
+    q.iter().zip(kinds).map(|(value, kind)| value * kind.outside_per_unit()).collect()
 }
 
 /// What the number in a fault counts, in words.

@@ -74,7 +74,8 @@ fn every_sample_job_can_be_driven_in_the_simulated_cell() {
         let planned =
             plan(&expand(&job), &cell.model.chain, &planning_limits(&cell), &cell.simulation.start_joints);
         if let Err(found) = planned {
-            let problems: Vec<_> = found.iter().map(plan_problem).collect();
+            let problems: Vec<_> =
+                found.iter().map(|problem| plan_problem(problem, &cell.model.chain)).collect();
             panic!("{}", report(&path, &problems));
         }
     }

@@ -41,7 +41,12 @@ fn wrong_jobs_are_answered_with_place_range_and_remedy() {
             Ok(job) => {
                 let limits = planning_limits(&cell);
                 let planned = plan(&expand(&job), &cell.model.chain, &limits, &cell.simulation.start_joints);
-                planned.err().unwrap_or_default().iter().map(plan_problem).collect()
+                planned
+                    .err()
+                    .unwrap_or_default()
+                    .iter()
+                    .map(|problem| plan_problem(problem, &cell.model.chain))
+                    .collect()
             }
         };
         show(&mut shown, &path, &problems);

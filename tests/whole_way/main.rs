@@ -8,4 +8,5 @@ mod client;
 mod determinism;
 mod faults;
 mod limits;
+mod models;
 mod welding;

@@ -181,6 +181,10 @@ fn read_root(mut root: Table<'_>, surroundings: Surroundings<'_>, problems: &Pro
     // What has one entry a joint is measured against the robot, whatever is wrong with the drives.
     let joint_count = model_joints.or(drive_count);
     let coupling = coupling::read_coupling(&mut root, joint_count);
+    let leads = match (&model, subdevices.as_ref().and_then(|read| read.valid.as_ref())) {
+        (Some(model), Some(subdevices)) => robot::check_leads(&root, model, subdevices),
+        (Some(_) | None, _) => None,
+    };
     let joint_limits = robot::read_joint_limits(&mut root, model.as_ref());
     let tcp_limits = root.section("tcp_limits").and_then(robot::read_tcp_limits);
     let collision = root.maybe("collision", |value| {
@@ -193,11 +197,13 @@ fn read_root(mut root: Table<'_>, surroundings: Surroundings<'_>, problems: &Pro
     let welding =
         root.maybe("welding", |value| value.table().and_then(|table| welding::read_binding(table, &io)));
     let sockets = root.maybe("sockets", |value| value.table().and_then(link::read_sockets));
-    let simulation = simulation::read_simulation(&mut root, joint_count, joint_limits.as_ref());
+    let simulation =
+        simulation::read_simulation(&mut root, joint_count, model.as_ref(), joint_limits.as_ref());
     drop(root);
 
     version?;
     driven?;
+    leads?;
     Some(Cell {
         name: name?.to_owned(),
         robot: robot?,

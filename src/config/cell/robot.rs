@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::SubDevice;
 use crate::config::document::{Range, Table};
 use crate::config::kinematic_model::KinematicModel;
 use crate::joints::{JointLimit, JointLimits, MAX_JOINTS};
@@ -84,7 +85,7 @@ pub(super) fn read_joint_limits(root: &mut Table<'_>, model: Option<&KinematicMo
         let narrowed = item.table().and_then(|mut table| {
             let joint = super::subdevice::read_joint(&mut table, limits.len());
             let Some(joint) = joint else {
-                let _unchecked = narrow(&mut table, &widest);
+                let _unchecked = narrow(&mut table, &widest, JointKind::Revolute);
                 return None;
             };
             if written.get(joint) == Some(&true) {
@@ -95,7 +96,8 @@ pub(super) fn read_joint_limits(root: &mut Table<'_>, model: Option<&KinematicMo
                     "remove one of the two",
                 );
             }
-            let limit = narrow(&mut table, limits.get(joint)?)?;
+            let kind = model.and_then(|model| model.chain.joint_kind(joint)).unwrap_or(JointKind::Revolute);
+            let limit = narrow(&mut table, limits.get(joint)?, kind)?;
             Some((joint, limit))
         });
         let place = narrowed
@@ -118,31 +120,48 @@ fn wider(a: JointLimit, b: JointLimit) -> JointLimit {
     }
 }
 
-/// Reads limits in degrees that lie within those of the model.
-fn narrow(table: &mut Table<'_>, model: &JointLimit) -> Option<JointLimit> {
-    // The model's limits as degrees, widened by what conversion and rounding of a written limit may lose.
+/// The keys of a limit with their units: of a turning joint, of a sliding one.
+const TURNING: [(&str, &str); 5] = [
+    ("position_min_deg", "°"),
+    ("position_max_deg", "°"),
+    ("speed_max_deg_s", "°/s"),
+    ("acceleration_max_deg_s2", "°/s²"),
+    ("jerk_max_deg_s3", "°/s³"),
+];
+const SLIDING: [(&str, &str); 5] = [
+    ("position_min_mm", "mm"),
+    ("position_max_mm", "mm"),
+    ("speed_max_mm_s", "mm/s"),
+    ("acceleration_max_mm_s2", "mm/s²"),
+    ("jerk_max_mm_s3", "mm/s³"),
+];
+
+/// Reads limits in degrees (of a sliding joint in mm) that lie within those of the model.
+fn narrow(table: &mut Table<'_>, model: &JointLimit, kind: JointKind) -> Option<JointLimit> {
+    let keys = if kind == JointKind::Prismatic { SLIDING } else { TURNING };
+    let outside = kind.outside_per_unit();
+    // The model's limits as written ones, widened by what conversion and rounding of a written limit may lose.
     let slack = 4e-7;
-    let (lowest, highest) =
-        (model.position_min.to_degrees() - slack, model.position_max.to_degrees() + slack);
-    let mut degrees = |key, min: f64, max: f64, unit, default: f64| {
+    let mut read = |(key, unit): (&'static str, &'static str), min: f64, max: f64, default: f64| {
         let range = Range::new(min, max, unit);
         let read = table.maybe(key, |value| value.number(range))?;
-        Some(read.map_or(default, f64::to_radians))
+        Some(read.map_or(default, |written| written / outside))
     };
-    let position_min = degrees("position_min_deg", lowest, highest, "°", model.position_min);
-    let position_max = degrees("position_max_deg", lowest, highest, "°", model.position_max);
-    let mut rate = |key, max: f64, unit| degrees(key, 0.001, max.to_degrees() + slack, unit, max);
-    let speed_max = rate("speed_max_deg_s", model.speed_max, "°/s");
-    let acceleration_max = rate("acceleration_max_deg_s2", model.acceleration_max, "°/s²");
-    let jerk_max = rate("jerk_max_deg_s3", model.jerk_max, "°/s³");
+    let (lowest, highest) = (model.position_min * outside - slack, model.position_max * outside + slack);
+    let position_min = read(keys[0], lowest, highest, model.position_min);
+    let position_max = read(keys[1], lowest, highest, model.position_max);
+    let mut rate = |key, max: f64| read(key, 0.001, max * outside + slack, max);
+    let speed_max = rate(keys[2], model.speed_max);
+    let acceleration_max = rate(keys[3], model.acceleration_max);
+    let jerk_max = rate(keys[4], model.jerk_max);
     if let (Some(min), Some(max)) = (position_min, position_max)
         && min >= max
     {
         table.problem(
-            "position_min_deg",
-            format!("{:.6} is not below the largest position", min.to_degrees()),
-            format!("below {:.6} °", max.to_degrees()),
-            "lower it, or raise `position_max_deg`",
+            keys[0].0,
+            format!("{:.6} is not below the largest position", min * outside),
+            format!("below {:.6} {}", max * outside, keys[0].1),
+            format!("lower it, or raise `{}`", keys[1].0),
         );
         return None;
     }
@@ -171,17 +190,31 @@ pub(super) fn check_model(
             "add or remove drives, or choose another robot",
         );
     }
-    let sliding = (0..joint_count).find(|&joint| model.chain.joint_kind(joint) == Some(JointKind::Prismatic));
-    if let Some(joint) = sliding {
-        root.problem(
-            "robot",
-            format!("joint {} slides; drives have a gear ratio, no lead", joint + 1),
-            "turning joints",
-            "choose another robot",
-        );
-        return None;
-    }
     too_few_or_many.is_none().then_some(())
+}
+
+/// A sliding joint needs a drive with a lead, a turning one a drive without.
+pub(super) fn check_leads(root: &Table<'_>, model: &KinematicModel, subdevices: &[SubDevice]) -> Option<()> {
+    let mut fits = true;
+    for (position, subdevice) in subdevices.iter().enumerate() {
+        let Some(drive) = &subdevice.drive else { continue };
+        let slides = model.chain.joint_kind(drive.joint) == Some(JointKind::Prismatic);
+        let joint = drive.joint + 1;
+        let (message, allowed, remedy) = match (slides, drive.lead) {
+            (true, None) => (
+                format!("missing, but joint {joint} slides"),
+                "the travel for one turn after the gear, mm",
+                "add `lead_mm`, and `following_error_max_mm` instead of `following_error_max_deg`",
+            ),
+            (false, Some(_)) => {
+                (format!("written, but joint {joint} turns"), "no `lead_mm`", "remove it, or correct `joint`")
+            }
+            (true, Some(_)) | (false, None) => continue,
+        };
+        root.problem(&format!("subdevices[{position}].lead_mm"), message, allowed, remedy);
+        fits = false;
+    }
+    fits.then_some(())
 }
 
 pub(super) fn read_tcp_limits(mut table: Table<'_>) -> Option<TcpLimits> {

@@ -1,14 +1,16 @@
 //! What the simulated segment is like. Ignored on a real interface.
 
 use crate::config::document::{Range, Table, Value};
+use crate::config::kinematic_model::KinematicModel;
 use crate::joints::{JointLimits, JointVector, MAX_JOINTS};
+use crate::kinematics::JointKind;
 
 use super::seconds;
 
 /// The simulated segment.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Simulation {
-    /// Where the arm stands at start, rad.
+    /// Where the arm stands at start, rad or m.
     pub start_joints: JointVector,
     /// The drives and what they turn.
     pub drive: SimulatedDrive,
@@ -76,19 +78,22 @@ impl Default for SimulatedPowerSource {
 pub(super) fn read_simulation(
     root: &mut Table<'_>,
     joint_count: Option<usize>,
+    model: Option<&KinematicModel>,
     limits: Option<&JointLimits>,
 ) -> Option<Simulation> {
+    let kind_of =
+        |joint| model.and_then(|model| model.chain.joint_kind(joint)).unwrap_or(JointKind::Revolute);
     let mut table = match root.optional("simulation") {
         Some(value) => Some(value.table()?),
         None => None,
     };
     let written = table.as_mut().and_then(|table| table.optional("start_joints_deg"));
     let start_joints = match &written {
-        Some(value) => read_start(value, joint_count),
+        Some(value) => read_start(value, joint_count, kind_of),
         None => joint_count.map(JointVector::zeros),
     };
     if let (Some(start), Some(limits)) = (&start_joints, limits) {
-        check_start(root, written.as_ref(), start, limits);
+        check_start(root, written.as_ref(), start, limits, kind_of);
     }
     let (drive, power_source) = match &mut table {
         Some(table) => (
@@ -104,26 +109,43 @@ pub(super) fn read_simulation(
     })
 }
 
-fn read_start(value: &Value<'_>, joint_count: Option<usize>) -> Option<JointVector> {
+fn read_start(
+    value: &Value<'_>,
+    joint_count: Option<usize>,
+    kind_of: impl Fn(usize) -> JointKind,
+) -> Option<JointVector> {
     let lengths = joint_count.map_or(1..=MAX_JOINTS, |count| count..=count);
-    let degrees: Vec<_> = value
+    let read: Vec<_> = value
         .list(lengths)?
         .iter()
-        .map(|entry| entry.number(Range::new(-720.0, 720.0, "°")).map(f64::to_radians))
+        .enumerate()
+        .map(|(joint, entry)| {
+            let kind = kind_of(joint);
+            let largest = if kind == JointKind::Prismatic { 100_000.0 } else { 720.0 };
+            let range = Range::new(-largest, largest, kind.outside_unit());
+            entry.number(range).map(|written| written / kind.outside_per_unit())
+        })
         .collect();
-    JointVector::from_slice(&degrees.into_iter().collect::<Option<Vec<_>>>()?)
+    JointVector::from_slice(&read.into_iter().collect::<Option<Vec<_>>>()?)
 }
 
 /// The simulated arm begins within its limits.
-fn check_start(root: &Table<'_>, written: Option<&Value<'_>>, start: &JointVector, limits: &JointLimits) {
+fn check_start(
+    root: &Table<'_>,
+    written: Option<&Value<'_>>,
+    start: &JointVector,
+    limits: &JointLimits,
+    kind_of: impl Fn(usize) -> JointKind,
+) {
     let outside = limits.first_outside(start, 1e-9);
     let Some((joint, limit)) = outside.and_then(|joint| Some((joint, limits.as_slice().get(joint)?))) else {
         return;
     };
+    let (per_unit, unit) = (kind_of(joint).outside_per_unit(), kind_of(joint).outside_unit());
     let message =
-        format!("{:.3}° is outside the limits of joint {}", start.get(joint).to_degrees(), joint + 1);
+        format!("{:.3}{unit} is outside the limits of joint {}", start.get(joint) * per_unit, joint + 1);
     let allowed =
-        format!("{:.3} to {:.3} °", limit.position_min.to_degrees(), limit.position_max.to_degrees());
+        format!("{:.3} to {:.3} {unit}", limit.position_min * per_unit, limit.position_max * per_unit);
     let item = written.and_then(|value| value.list(0..=MAX_JOINTS)?.into_iter().nth(joint));
     match item {
         Some(item) => item.problem(message, allowed, "begin within the joint limits"),

@@ -45,20 +45,29 @@ pub struct Drive {
     pub brake_release_delay: f64,
     /// From brake closed to torque off, s.
     pub brake_close_delay: f64,
-    /// Largest difference between setpoint and actual position, rad after the gear.
+    /// Travel of a sliding joint for one turn after the gear (lead of a screw, circumference of a pinion), m; `None`:
+    /// the joint turns. Positions after the gear are then m instead of rad.
+    pub lead: Option<f64>,
+    /// Largest difference between setpoint and actual position, rad (m) after the gear.
     pub following_error_max: f64,
     /// Rated torque of the motor, Nm at its shaft: unit of the drive's torque objects.
     pub rated_torque: f64,
 }
 
 impl Drive {
-    /// Counts for one rad after the gear, with sign.
+    /// Turns of the motor for 2π rad, or for 2π m where the joint slides.
     #[must_use]
-    pub fn counts_per_radian(&self) -> f64 {
-        self.sign * self.gear_ratio * f64::from(self.counts_per_turn) / TAU
+    pub fn turns_per_tau(&self) -> f64 {
+        self.gear_ratio * self.lead.map_or(1.0, |lead| TAU / lead)
     }
 
-    /// Position after the gear at count 0, rad.
+    /// Counts for one rad (or m) after the gear, with sign.
+    #[must_use]
+    pub fn counts_per_radian(&self) -> f64 {
+        self.sign * self.turns_per_tau() * f64::from(self.counts_per_turn) / TAU
+    }
+
+    /// Position after the gear at count 0, rad (or m).
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "at most 32 bits")]
     pub fn position_at_count_0(&self) -> f64 {
@@ -260,7 +269,13 @@ fn read_drive(table: &mut Table<'_>, joint: &mut Option<usize>) -> Option<Drive>
     let offset = table.or_default("offset_counts", 0, |value| value.integer(-(1 << 31)..=(1 << 31) - 1));
     let brake_release_delay = table.number_or("brake_release_delay_s", seconds(5.0), 0.1);
     let brake_close_delay = table.number_or("brake_close_delay_s", seconds(5.0), 0.1);
-    let following_error = table.number("following_error_max_deg", Range::new(0.001, 90.0, "°"));
+    let lead =
+        table.maybe("lead_mm", |value| value.number(Range::new(0.1, 10_000.0, "mm")).map(|lead| lead * 1e-3));
+    let following_error = if table.has("lead_mm") {
+        table.number("following_error_max_mm", Range::new(0.001, 1000.0, "mm")).map(|error| error * 1e-3)
+    } else {
+        table.number("following_error_max_deg", Range::new(0.001, 90.0, "°")).map(f64::to_radians)
+    };
     let rated_torque = table.number("rated_torque_nm", Range::new(0.001, 10_000.0, "Nm"));
     Some(Drive {
         joint: joint?,
@@ -271,7 +286,8 @@ fn read_drive(table: &mut Table<'_>, joint: &mut Option<usize>) -> Option<Drive>
         offset_counts: offset?,
         brake_release_delay: brake_release_delay?,
         brake_close_delay: brake_close_delay?,
-        following_error_max: following_error?.to_radians(),
+        lead: lead?,
+        following_error_max: following_error?,
         rated_torque: rated_torque?,
     })
 }

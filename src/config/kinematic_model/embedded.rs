@@ -28,7 +28,7 @@ macro_rules! embedded_model {
 pub const SIX_AXIS_8KG: EmbeddedModel = embedded_model!("six-axis-8kg");
 
 /// All embedded models.
-pub const EMBEDDED_MODELS: [EmbeddedModel; 8] = [
+pub const EMBEDDED_MODELS: [EmbeddedModel; 9] = [
     SIX_AXIS_8KG,
     embedded_model!("six-axis-16kg"),
     embedded_model!("six-axis-200kg"),
@@ -36,6 +36,7 @@ pub const EMBEDDED_MODELS: [EmbeddedModel; 8] = [
     embedded_model!("offset-wrist-10kg"),
     embedded_model!("seven-axis-14kg"),
     embedded_model!("scara-6kg"),
+    embedded_model!("palletiser-120kg"),
     embedded_model!("track-positioner-16kg"),
 ];
 

@@ -28,6 +28,7 @@ use crate::config::document::{Range, Table, Value, listed, parse_json};
 use crate::config::problem::{Problem, Problems};
 use crate::geometry::Pose;
 use crate::joints::JointVector;
+use crate::kinematics::JointKind;
 use crate::planning::SpeedPolicy;
 use crate::processes::ProcessPath;
 use crate::units::Ratio;
@@ -212,26 +213,26 @@ fn known<T>(
     found
 }
 
-/// Joint positions within the limits of the cell: rad.
+/// Joint positions within the limits of the cell: rad or m, written in ° or, of a sliding joint, in mm.
 fn read_joints(value: &Value<'_>, cell: &Cell) -> Option<JointVector> {
     let limits = cell.joint_limits.as_slice();
     let read: Vec<Option<f64>> = value
         .list(limits.len()..=limits.len())?
         .iter()
         .zip(limits)
-        .map(|(item, limit)| {
-            let range = Range::new(in_degrees(limit.position_min), in_degrees(limit.position_max), "°");
+        .enumerate()
+        .map(|(joint, (item, limit))| {
+            let kind = cell.model.chain.joint_kind(joint).unwrap_or(JointKind::Revolute);
+            let per_unit = kind.outside_per_unit();
+            // To a thousandth, as messages show it.
+            let shown = |position: f64| (position * per_unit * 1e3).round() / 1e3;
+            let range = Range::new(shown(limit.position_min), shown(limit.position_max), kind.outside_unit());
             // Written limits are rounded; the joint itself must not be beyond the exact one.
-            let degrees = item.number(range)?;
-            Some(degrees.to_radians().clamp(limit.position_min, limit.position_max))
+            let written = item.number(range)?;
+            Some((written / per_unit).clamp(limit.position_min, limit.position_max))
         })
         .collect();
     JointVector::from_slice(&read.into_iter().collect::<Option<Vec<_>>>()?)
-}
-
-/// To a thousandth of a degree, as messages show it.
-fn in_degrees(radians: f64) -> f64 {
-    (radians.to_degrees() * 1e3).round() / 1e3
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ fn plan_of(text: &str) -> Result<Plan, Vec<Problem>> {
     let cell = cell();
     let job = read_job(text, &cell)?;
     plan(&expand(&job), &cell.model.chain, &planning_limits(&cell), &cell.simulation.start_joints)
-        .map_err(|found| found.iter().map(plan_problem).collect())
+        .map_err(|found| found.iter().map(|problem| plan_problem(problem, &cell.model.chain)).collect())
 }
 
 fn lines(problems: &[Problem]) -> String {
@@ -354,11 +354,11 @@ fn a_job_with_a_start_is_refused_elsewhere() {
     let cell = cell();
     let start = r#""start": {"joints_deg": [0, -20, 30, 0, 75, 0]}, "name""#;
     let job = read_job(&changed("\"name\"", start), &cell).expect("valid");
-    assert_eq!(start_problem(&job, &cell.simulation.start_joints), None);
+    assert_eq!(start_problem(&job, &cell.simulation.start_joints, &cell.model.chain), None);
     let mut q = cell.simulation.start_joints;
     q.set(4, q.get(4) + 0.01);
-    let problem = start_problem(&job, &q).expect("half a degree off");
+    let problem = start_problem(&job, &q, &cell.model.chain).expect("half a degree off");
     assert_eq!(problem.place, "start.joints_deg[4]");
     q.set(4, f64::NAN);
-    assert!(start_problem(&job, &q).is_some());
+    assert!(start_problem(&job, &q, &cell.model.chain).is_some());
 }

@@ -17,6 +17,26 @@ pub enum JointKind {
     Prismatic,
 }
 
+impl JointKind {
+    /// What a person reads and writes for one rad (degrees) or m (millimetres).
+    #[must_use]
+    pub const fn outside_per_unit(self) -> f64 {
+        match self {
+            Self::Revolute | Self::Continuous => 180.0 / std::f64::consts::PI,
+            Self::Prismatic => 1e3,
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn outside_unit(self) -> &'static str {
+        match self {
+            Self::Revolute | Self::Continuous => "°",
+            Self::Prismatic => "mm",
+        }
+    }
+}
+
 /// One moving joint as it is described, fixed joints before it already folded into `origin`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ChainJoint {
