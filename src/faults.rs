@@ -62,6 +62,8 @@ pub enum FaultCode {
     InverseKinematics = 3005,
     /// The arm is not where the run starts.
     NotAtStart = 3006,
+    /// A setpoint brings the arm too near to itself or to an area.
+    TooNear = 3007,
     /// A phase of a process did not end in time (for an arc: it never established).
     PhaseTimeout = 4001,
     /// A supervised condition of a process was lost (for an arc: it went out).
@@ -76,7 +78,7 @@ pub enum FaultCode {
 
 impl FaultCode {
     /// Every code.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::FramesLost,
         Self::WorkingCounterLow,
         Self::WorkingCounterHigh,
@@ -95,6 +97,7 @@ impl FaultCode {
         Self::SetpointAcceleration,
         Self::InverseKinematics,
         Self::NotAtStart,
+        Self::TooNear,
         Self::PhaseTimeout,
         Self::ProcessLost,
         Self::StopInput,

@@ -15,6 +15,7 @@ use crate::drives::scaling::{ArmScaling, DriveScaling};
 use crate::fieldbus::{BusDescription, ClockDescription, ExpectedDevice, SdoValue, SdoWrite};
 use crate::joints::{JointVector, MAX_JOINTS};
 use crate::kinematics::inverse::InverseSettings;
+use crate::realtime::clearance::ToolGuard;
 use crate::realtime::cycle::CycleSettings;
 use crate::realtime::run_loop::ProcessDataMap;
 use crate::realtime::supervision::SupervisionSettings;
@@ -126,6 +127,25 @@ impl Assembly {
             },
             safe_outputs: self.safe_outputs()?,
         })
+    }
+
+    /// What the cycle watches, one entry a tool; nothing where the cell has no section `[collision]`.
+    ///
+    /// # Errors
+    /// An arm without shapes to look at.
+    pub fn guards(&self) -> Result<Vec<ToolGuard>, Vec<Problem>> {
+        let mut guards = Vec::new();
+        for tool in &self.cell.tools {
+            let Some(guard) = self.cell.guard(tool) else { continue };
+            let named = guard.map_err(|error| vec![super::job_clearance::no_shapes(&error)])?;
+            guards.push(ToolGuard {
+                x_flange_tool: tool.x_flange_tool,
+                guard: named.guard,
+                // Planning keeps the whole margin; half of it is never reached by what it let pass.
+                distance_min_m: self.cell.collision.as_ref().map_or(0.0, |settings| 0.5 * settings.margin),
+            });
+        }
+        Ok(guards)
     }
 
     fn safe_outputs(&self) -> Result<Actions, Vec<Problem>> {

@@ -234,6 +234,7 @@ fn start_realtime(
     unfiltered: Arc<AtomicBool>,
 ) -> anyhow::Result<(JoinHandle<RunLoop<Wire>>, StartOutcome)> {
     let settings = assembly.cycle_settings().map_err(super::problems)?;
+    let guards = assembly.guards().map_err(super::problems)?;
     let map = assembly.process_data_map().map_err(super::problems)?;
     let description = assembly.bus_description();
     let simulated = assembly.cell.link.kind == LinkKind::Simulated;
@@ -261,7 +262,7 @@ fn start_realtime(
                 }
             };
             let bring_up = begun.elapsed();
-            let mut run_loop = RunLoop::new(bus, Cycle::new(settings, end), map);
+            let mut run_loop = RunLoop::new(bus, Cycle::new(settings, end).guarded(&guards), map);
             let rights = set_up(&wanted);
             let started = Started {
                 bring_up,

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::collision::Meeting;
 use crate::config::cell::{Cell, NamedGuard};
+use crate::config::collision_model::CollisionModelError;
 use crate::config::problem::Problem;
 use crate::planning::{Plan, SegmentClearance, clearances};
 
@@ -23,12 +24,7 @@ pub fn examine(cell: &Cell, tool: &str, plan: &Plan) -> Result<Option<JobClearan
         None => return Ok(None),
         Some(Ok(named)) => named,
         Some(Err(error)) => {
-            return Err(vec![Problem::new(
-                "collision",
-                error.to_string(),
-                "a robot whose links have simple shapes",
-                "give the URDF simple collision shapes, or remove the section",
-            )]);
+            return Err(vec![no_shapes(&error)]);
         }
     };
     let segments: Vec<_> = clearances(plan, &cell.model.chain, &named.guard)
@@ -41,6 +37,16 @@ pub fn examine(cell: &Cell, tool: &str, plan: &Plan) -> Result<Option<JobClearan
         .map(|(segment, [one, other])| refusal(segment, one, other, settings.margin))
         .collect();
     if refused.is_empty() { Ok(Some(JobClearance { segments })) } else { Err(refused) }
+}
+
+/// The arm has no shapes whose distance could be looked at.
+pub(super) fn no_shapes(error: &CollisionModelError) -> Problem {
+    Problem::new(
+        "collision",
+        error.to_string(),
+        "a robot whose links have simple shapes",
+        "give the URDF simple collision shapes, or remove the section",
+    )
 }
 
 fn refusal(segment: &SegmentClearance, one: &str, other: &str, margin: f64) -> Problem {

@@ -45,6 +45,7 @@ impl VirtualCell {
         seed: u64,
     ) -> anyhow::Result<Self> {
         let settings = assembly.cycle_settings().map_err(super::problems)?;
+        let guards = assembly.guards().map_err(super::problems)?;
         let map = assembly.process_data_map().map_err(super::problems)?;
         let link = SimulatedLink::new(assembly.simulated_segment(seed)?, Pace::Virtual);
         let pump = FramePump::new(link, PumpSettings::SIMULATED);
@@ -56,7 +57,7 @@ impl VirtualCell {
         let daemon = Daemon::new(assembly.facts(), daemon_end, store, Box::new(InlineDesk::new(planner)));
         Ok(Self {
             cycle_time: settings.cycle_time,
-            run_loop: RunLoop::new(bus, Cycle::new(settings, realtime_end), map),
+            run_loop: RunLoop::new(bus, Cycle::new(settings, realtime_end).guarded(&guards), map),
             broker: Broker::new(daemon, Limits::default()),
             script,
             cycles: 0,

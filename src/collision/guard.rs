@@ -71,6 +71,16 @@ impl Guard {
         Some(Self { arm, tool_from, areas: slots })
     }
 
+    /// The link that carries what meets something: 0 the base, i the link after joint i; `None`: the tool centre point.
+    #[must_use]
+    pub fn link_of(&self, meeting: Meeting) -> Option<u8> {
+        let capsule = match meeting {
+            Meeting::Capsules(pair) => pair.1,
+            Meeting::Area { capsule, .. } => capsule?,
+        };
+        self.arm.capsules().get(usize::from(capsule)).map(|carried| carried.link)
+    }
+
     /// The smallest distance with the arm at `links`; `None` when there is nothing to keep away from.
     ///
     /// # Real-time

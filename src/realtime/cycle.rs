@@ -1,6 +1,7 @@
 //! The middle of the program: one plain function of time, inputs and outputs. No clock, socket, thread,
 //! allocation or lock; tests call it directly, thousands of times faster than real time.
 
+use super::clearance::{ClearanceWatch, ToolGuard};
 use super::drive_group::DriveGroup;
 use super::fault_reaction::reaction;
 use super::interpolator::{Demand, Interpolator, Surroundings};
@@ -95,6 +96,7 @@ pub struct Cycle {
     boundary: RealtimeEnd,
     drives: DriveGroup,
     supervision: Supervision,
+    clearance: ClearanceWatch,
     gate: SetpointGate,
     interpolator: Interpolator,
     phases: ProcessPhases,
@@ -132,6 +134,7 @@ impl Cycle {
             boundary,
             drives: DriveGroup::new(settings.scaling, &settings.limits),
             supervision: Supervision::new(settings.supervision, settings.limits, dt_s),
+            clearance: ClearanceWatch::default(),
             gate: SetpointGate::new(settings.limits, dt_s),
             interpolator: Interpolator::new(settings.chain, settings.inverse, dt_s),
             phases: ProcessPhases::new(dt_s),
@@ -151,6 +154,14 @@ impl Cycle {
             followed: true,
             settings,
         }
+    }
+
+    /// The same machine, watching that the arm keeps away from itself and from areas; at most
+    /// [`MAX_TOOLS`](super::clearance::MAX_TOOLS) tools.
+    #[must_use]
+    pub fn guarded(mut self, guards: &[ToolGuard]) -> Self {
+        self.clearance = ClearanceWatch::new(guards);
+        self
     }
 
     /// State of the machine after the last step.
@@ -562,6 +573,10 @@ impl Cycle {
             PhaseNews::None => {}
             PhaseNews::Began { table, phase } => self.publish(EventKind::PhaseBegan { table, phase }),
             PhaseNews::Ended { table } => self.publish(EventKind::ProcessEnded { table }),
+        }
+        let x_flange_tool = self.interpolator.x_flange_tool();
+        if let Some(finding) = self.clearance.check(&self.settings.chain, &q, &step.q, x_flange_tool) {
+            return Err(finding);
         }
         self.pass(step.q)?;
         let event = match demand {

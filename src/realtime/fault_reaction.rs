@@ -29,7 +29,8 @@ pub const fn reaction(code: FaultCode) -> Reaction {
         | FaultCode::SetpointPosition
         | FaultCode::SetpointSpeed
         | FaultCode::SetpointAcceleration
-        | FaultCode::InverseKinematics => Reaction::JointStop,
+        | FaultCode::InverseKinematics
+        | FaultCode::TooNear => Reaction::JointStop,
 
         // The machine is well; the work is not.
         FaultCode::WorkingCounterHigh

@@ -269,6 +269,7 @@ fn place_of(code: FaultCode, place: u8) -> String {
         | FaultCode::NotAtStart => format!("joint {from_one}"),
         // Phases and channels count from 0 everywhere.
         FaultCode::PhaseTimeout | FaultCode::ProcessLost => format!("phase {place}"),
+        FaultCode::TooNear => format!("link {place}"),
         FaultCode::StopInput => format!("digital input {place}"),
         FaultCode::CycleStall | FaultCode::DaemonLost => place.to_string(),
     }

@@ -10,9 +10,16 @@ use motiond::boundary::command_queue::Command;
 use motiond::boundary::event_queue::{EventKind, Refusal, RunResult};
 use motiond::boundary::phase_table::{Action, Actions, Phase, PhaseEnd, PhaseTable, Stage, Supervision};
 use motiond::boundary::piece_queue::PieceKind;
+use motiond::collision::{
+    Area, AreaForm, AreaKind, AreaSubject, ArmCapsules, Capsule, Guard, GuardedArea, LinkCapsule,
+};
 use motiond::faults::{Fault, FaultCode};
+use motiond::geometry::Pose;
+use motiond::joints::JointVector;
 use motiond::machine::{ControlEpoch, MachineState, RunTag};
+use motiond::realtime::clearance::ToolGuard;
 use motiond::units::Ratio;
+use nalgebra::{Translation3, UnitQuaternion, Vector3};
 use proptest::prelude::*;
 
 fn first_fault(bench: &Bench) -> Option<Fault> {
@@ -169,6 +176,63 @@ fn a_run_that_starts_elsewhere_is_a_fault_and_nothing_moves() {
     bench.command(Command::ResetFault);
     bench.command(Command::Stop);
     bench.until(MachineState::Ready);
+}
+
+/// The arm of the bench (two bars of 0.5 m in the plane, joints 0.5 m and 1 m along x) with its second bar as a
+/// capsule that must stay below y = 0.6 m.
+fn guarded_bench() -> Bench {
+    let bar = Capsule { start: Vector3::zeros(), end: Vector3::new(0.5, 0.0, 0.0), radius_m: 0.05 };
+    let arm = ArmCapsules::new(&[LinkCapsule { link: 2, capsule: bar }], &[]).unwrap();
+    // z of the area looks along −y: everything beyond y = 0.6 is below its plane.
+    let x_base_area = Pose::from_parts(
+        Translation3::new(0.0, 0.6, 0.0),
+        UnitQuaternion::from_axis_angle(&Vector3::x_axis(), std::f64::consts::FRAC_PI_2),
+    );
+    let area = Area::new(AreaKind::KeepOut, AreaForm::HalfSpace, &x_base_area);
+    let areas = [GuardedArea { area, subject: AreaSubject::Arm }];
+    let guard = Guard::new(arm, 1, &areas).unwrap();
+    let mut bench = Bench::new();
+    bench.cycle =
+        bench.cycle.guarded(&[ToolGuard { x_flange_tool: Pose::identity(), guard, distance_min_m: 0.01 }]);
+    bench.command(Command::Enable);
+    bench.until(MachineState::Ready);
+    bench
+}
+
+#[test]
+fn a_setpoint_too_near_to_an_area_stops_the_arm_before_it_and_the_way_back_is_free() {
+    let mut bench = guarded_bench();
+    // The tip would swing up to y = 1.
+    bench.push_move(RunTag(1), [0.0, 0.0], [1.5, 0.0]);
+    bench.command(Command::Start(RunTag(1)));
+    bench.until(MachineState::Fault);
+    assert_eq!(fault_of(&bench), Some(FaultCode::TooNear));
+    let q = bench.sample.unwrap().q_setpoint;
+    let tip_y = |q: &JointVector| 0.5 * q.get(0).sin() + 0.5 * (q.get(0) + q.get(1)).sin();
+    // It was stopped by its own deceleration limit: at most v²/2a + v·a/j further.
+    assert!(tip_y(&q) > 0.54 && tip_y(&q) < 0.85, "{q:?}");
+    bench.command(Command::ResetFault);
+    bench.until(MachineState::Disabled);
+    bench.command(Command::Enable);
+    bench.until(MachineState::Ready);
+    let q = bench.sample.unwrap().q_setpoint;
+    bench.push_move(RunTag(2), [q.get(0), q.get(1)], [0.0, 0.0]);
+    bench.push(RunTag(2), PieceKind::EndOfRun);
+    bench.command(Command::Start(RunTag(2)));
+    bench.until(MachineState::Executing);
+    bench.until(MachineState::Ready);
+    assert!(bench.sample.unwrap().q_setpoint.max_abs() < 1e-9);
+}
+
+#[test]
+fn the_same_move_that_keeps_away_is_not_stopped() {
+    let mut bench = guarded_bench();
+    bench.push_move(RunTag(1), [0.0, 0.0], [0.4, 0.0]);
+    bench.push(RunTag(1), PieceKind::EndOfRun);
+    bench.command(Command::Start(RunTag(1)));
+    bench.until(MachineState::Executing);
+    bench.until(MachineState::Ready);
+    assert_eq!(fault_of(&bench), None);
 }
 
 #[test]

@@ -144,8 +144,9 @@ fn the_whole_cycle_uses_no_heap_and_no_foreign_system_call_in_any_state() {
         let pump = FramePump::new(SimulatedLink::new(segment, Pace::Virtual), PumpSettings::SIMULATED);
         let Ok(bus) = bring_up(pump, &cell.bus_description()) else { panic!("the segment comes up") };
         let settings = cell.cycle_settings().expect("the built-in cell is valid");
+        let guards = cell.guards().expect("the built-in cell is valid");
         let map = cell.process_data_map().expect("the built-in cell is valid");
-        let mut run_loop = RunLoop::new(bus, Cycle::new(settings, realtime_end), map);
+        let mut run_loop = RunLoop::new(bus, Cycle::new(settings, realtime_end).guarded(&guards), map);
         let before = (counts(), system_call_filter::forbidden_system_calls());
         system_call_filter::install().expect("the kernel has seccomp");
         while !in_thread.stop.load(Ordering::Relaxed) {
