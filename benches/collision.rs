@@ -5,7 +5,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use motiond::collision::{Area, AreaForm, AreaKind, Capsule, PosedCapsule};
+use motiond::collision::{Area, AreaForm, AreaKind, AreaSubject, Capsule, Guard, GuardedArea, PosedCapsule};
 use motiond::config::collision_model::{CollisionModel, collision_model, spread_joints};
 use motiond::config::kinematic_model::{EmbeddedModel, KinematicModel};
 use motiond::geometry::Pose;
@@ -148,5 +148,24 @@ fn areas(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, one_pair, whole_arm, areas);
+/// What the cycle does with the sample cell and eight more boxes around the arm.
+fn guard(criterion: &mut Criterion) {
+    let (model, collisions, poses) = arm("six-axis-8kg");
+    let boxes: Vec<GuardedArea> = (0..8_u8)
+        .map(|number| {
+            let turn = UnitQuaternion::from_axis_angle(&Vector3::z_axis(), f64::from(number) * 0.785);
+            let at = Pose::from_parts(Translation3::from(turn * Vector3::new(2.0, 0.0, 0.5)), turn);
+            let form = AreaForm::Box { half_m: Vector3::new(0.2, 0.4, 0.5) };
+            GuardedArea { area: Area::new(AreaKind::KeepOut, form, &at), subject: AreaSubject::Arm }
+        })
+        .collect();
+    let guard = Guard::new(collisions.arm, u8::MAX, &boxes).expect("eight areas");
+    let mut group = criterion.benchmark_group("six-axis-8kg with eight boxes around it");
+    let mut next = in_turn(&poses);
+    group.bench_function("from joint positions", |b| {
+        b.iter(|| guard.clearance(&model.chain.link_poses(black_box(next())), &Pose::identity()));
+    });
+}
+
+criterion_group!(benches, one_pair, whole_arm, areas, guard);
 criterion_main!(benches);

@@ -33,17 +33,26 @@ pub fn check(arguments: &CheckArguments) -> Exit {
         Assembly::load(Some(&arguments.file)).and_then(|assembly| {
             assembly.process_data_map()?;
             assembly.cycle_settings()?;
+            let guards = assembly.guards()?;
             let mistakes = schedule_problems(&assembly.cell);
             if !mistakes.is_empty() {
                 return Err(mistakes);
             }
             Ok(format!(
-                "{}: the cell `{}` is valid: {} SubDevices, {} joints, robot `{}`",
+                "{}: the cell `{}` is valid: {} SubDevices, {} joints, robot `{}`, {}",
                 arguments.file.display(),
                 assembly.cell.name,
                 assembly.cell.subdevices.len(),
                 assembly.cell.joint_count(),
                 assembly.cell.model.name,
+                match (&assembly.cell.collision, guards.len()) {
+                    (Some(settings), tools) => format!(
+                        "collisions looked at for {tools} tool(s), {} area(s), margin {} mm",
+                        settings.areas.len(),
+                        settings.margin * 1e3
+                    ),
+                    (None, _) => "collisions not looked at (no section `[collision]`)".to_owned(),
+                },
             ))
         })
     };

@@ -91,6 +91,24 @@ impl Area {
         }
     }
 
+    /// [`clearance_m`](Self::clearance_m) where it is below `limit_m`; otherwise `None`, in most cases without a search.
+    ///
+    /// Along a line the signed distance changes by at most the way walked, so the middle bounds what the ends can do.
+    /// # Real-time
+    /// As [`clearance_m`](Self::clearance_m).
+    #[must_use]
+    pub fn clearance_below_m(&self, capsule: &PosedCapsule, limit_m: f64) -> Option<f64> {
+        let middle = self.signed_distance_m(&(capsule.start + capsule.along * 0.5));
+        let from_surface = match self.kind {
+            AreaKind::KeepOut => middle,
+            AreaKind::KeepIn => -middle,
+        };
+        if from_surface - 0.5 * capsule.along.norm() - capsule.radius_m >= limit_m {
+            return None;
+        }
+        Some(self.clearance_m(capsule)).filter(|clearance| *clearance < limit_m)
+    }
+
     fn local_distance_m(&self, point: &Vector3<f64>) -> f64 {
         match self.form {
             AreaForm::Box { half_m } => {
@@ -187,6 +205,9 @@ mod tests {
                 .fold(f64::INFINITY, f64::min) - 0.05;
             let found = area.clearance_m(&line);
             prop_assert!(found <= worst + 1e-6 && found > worst - 2e-3, "{found} {worst}");
+            for limit in [found - 1e-6, found + 1e-6, found + 0.3, f64::INFINITY] {
+                prop_assert_eq!(area.clearance_below_m(&line, limit), (found < limit).then_some(found));
+            }
         }
     }
 }

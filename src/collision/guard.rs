@@ -2,7 +2,7 @@
 
 use super::area::Area;
 use super::arm::{ArmCapsules, CapsulePair};
-use super::capsule::Capsule;
+use super::capsule::{Capsule, PosedCapsule};
 use crate::geometry::Pose;
 use crate::kinematics::LinkPoses;
 
@@ -92,8 +92,9 @@ impl Guard {
             distance_m: nearest.distance_m,
             meeting: Meeting::Capsules(nearest.pair),
         });
-        let mut note = |distance_m: f64, meeting: Meeting| {
-            if closest.is_none_or(|closest| distance_m < closest.distance_m) {
+        let mut note = |area: &Area, capsule: &PosedCapsule, meeting: Meeting| {
+            let limit_m = closest.map_or(f64::INFINITY, |closest| closest.distance_m);
+            if let Some(distance_m) = area.clearance_below_m(capsule, limit_m) {
                 closest = Some(Clearance { distance_m, meeting });
             }
         };
@@ -102,7 +103,7 @@ impl Guard {
                 if let Some(flange) = links.as_slice().last() {
                     let at = (flange * x_flange_tool).translation.vector;
                     let point = Capsule { start: at, end: at, radius_m: 0.0 }.posed(&Pose::identity());
-                    note(guarded.area.clearance_m(&point), Meeting::Area { area, capsule: None });
+                    note(&guarded.area, &point, Meeting::Area { area, capsule: None });
                 }
                 continue;
             }
@@ -113,7 +114,7 @@ impl Guard {
                     AreaSubject::Tool | AreaSubject::ToolPoint => index >= self.tool_from,
                 };
                 if is_meant {
-                    note(guarded.area.clearance_m(capsule), Meeting::Area { area, capsule: Some(index) });
+                    note(&guarded.area, capsule, Meeting::Area { area, capsule: Some(index) });
                 }
             }
         }
