@@ -56,3 +56,32 @@ fn a_model_that_does_not_exist_is_a_mistake_with_the_names_that_do() {
     assert_eq!(code, 1);
     assert!(text.contains("six-axis-8kg"), "{text}");
 }
+
+#[test]
+fn collide_answers_distance_and_pair_and_goes_on_behind_a_bad_line() {
+    let folded = [0.0, 130.0, 45.0, 0.0, 0.0, 0.0_f64].map(f64::to_radians);
+    let input = format!("{{\"q\": [0,0,0,0,0,0]}}\n{{\"q\": [0]}}\n{{\"q\": {folded:?}}}\n");
+    let (code, text) = model(&["collide", "--model", "six-axis-8kg"], &input);
+    let answers = lines(&text);
+    assert_eq!((code, answers.len()), (1, 3), "{text}");
+    assert!(answers[0]["distance_m"].as_f64().expect("a number") > 0.05 && answers[0]["colliding"] == false);
+    assert_eq!(answers[1]["line"], 2);
+    assert!(answers[2]["distance_m"].as_f64().expect("a number") < 0.0 && answers[2]["colliding"] == true);
+    assert!(answers[2]["pair"].to_string().contains("base_link"), "{text}");
+    // The same without that pair; a link that does not exist is a mistake.
+    let allowed = ["collide", "--model", "six-axis-8kg", "--allow", "base_link,link_4"];
+    let (_, text) = model(&allowed, &format!("{{\"q\": {folded:?}}}\n"));
+    assert_ne!(lines(&text)[0]["pair"], answers[2]["pair"], "{text}");
+    assert_eq!(model(&["collide", "--model", "six-axis-8kg", "--allow", "arm,leg"], "").0, 1);
+}
+
+#[test]
+fn workspace_and_picture_need_no_input_and_say_what_is_wrong_with_joints() {
+    let (code, text) = model(&["workspace", "--model", "scara-6kg", "--samples", "5000"], "");
+    let found: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(code, 0);
+    assert!((found["reach_level_m"].as_f64().expect("a number") - 0.65).abs() < 0.01, "{text}");
+    let (code, text) = model(&["picture", "--model", "scara-6kg"], "");
+    assert!(code == 0 && text.starts_with("<svg") && text.trim_end().ends_with("</svg>"));
+    assert_eq!(model(&["picture", "--model", "scara-6kg", "--q", "1,2"], "").0, 1);
+}
