@@ -9,8 +9,9 @@ use k::InverseKinematicsSolver as _;
 use motiond::config::kinematic_model::{KinematicModel, SIX_AXIS_8KG};
 use motiond::geometry::{Pose, displacement};
 use motiond::joints::JointVector;
+use motiond::kinematics::configuration::Wish;
 use motiond::kinematics::inverse::{
-    GlobalSettings, InverseResult, InverseSettings, inverse_from_seed, inverse_global, joint_speeds,
+    GlobalSettings, InverseResult, InverseSettings, Solver, inverse_from_seed, joint_speeds,
 };
 use motiond::kinematics::singularity::singularity;
 use nalgebra::{Translation3, UnitQuaternion, Vector3};
@@ -145,10 +146,12 @@ fn planning(criterion: &mut Criterion) {
     });
     group.bench_function("singular values", |b| b.iter(|| singularity(&model.chain, black_box(&jacobian))));
     group.bench_function("global inverse, far seed", |b| {
+        let solver = Solver::new(&model.chain, &model.limits).expect("as many limits as joints");
+        let solver = solver.searching(GlobalSettings::default());
         let seed = JointVector::from_slice(&[-2.0, 1.0, -1.5, 2.0, -1.0, 3.0]).expect("six");
         b.iter_batched(
             || poses[SAMPLES / 2],
-            |pose| inverse_global(&model.chain, &pose, &seed, &model.limits, &GlobalSettings::default()),
+            |pose| solver.nearest(&pose, &seed, &Wish::FREE),
             BatchSize::SmallInput,
         );
     });

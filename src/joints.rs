@@ -71,6 +71,12 @@ impl JointVector {
         self.as_slice().iter().copied()
     }
 
+    /// The values with zeros behind the last.
+    #[must_use]
+    pub const fn as_padded(&self) -> &[f64; MAX_JOINTS] {
+        &self.values
+    }
+
     /// The value of one joint; zero beyond the last.
     #[must_use]
     pub fn get(&self, joint: usize) -> f64 {

@@ -70,8 +70,8 @@ impl Ldlt {
     }
 }
 
-/// Lower triangle of J Jᵀ over the first `joints` columns, `damping` added on the diagonal.
-pub(super) fn gram_of_rows(jacobian: &Jacobian, joints: usize, damping: f64) -> Matrix6 {
+/// Lower triangle of J Jᵀ over the first `joints` columns.
+pub(super) fn gram_of_rows(jacobian: &Jacobian, joints: usize) -> Matrix6 {
     let mut gram = [[0.0; 6]; 6];
     for column_of_joint in jacobian.data.0.iter().take(joints) {
         for row in 0..6 {
@@ -79,9 +79,6 @@ pub(super) fn gram_of_rows(jacobian: &Jacobian, joints: usize, damping: f64) -> 
                 gram[row][column] += column_of_joint[row] * column_of_joint[column];
             }
         }
-    }
-    for (row, line) in gram.iter_mut().enumerate() {
-        line[row] += damping;
     }
     gram
 }

@@ -1,10 +1,4 @@
 //! Chains for the tests of this folder, and forward kinematics written a second time, by quaternions.
-#![expect(
-    clippy::disallowed_types,
-    clippy::disallowed_macros,
-    clippy::disallowed_methods,
-    reason = "tests run outside the cycle"
-)]
 
 use std::f64::consts::{FRAC_PI_2, PI};
 
@@ -75,6 +69,21 @@ pub(super) fn six_axis() -> Described {
             Translation3::new(0.04, 0.0, 0.0),
             UnitQuaternion::from_axis_angle(&Vector3::y_axis(), FRAC_PI_2),
         ),
+    }
+}
+
+/// A six-axis arm with three parallel axes, about 0.9 m reach; stretched forward at zero.
+pub(super) fn three_parallel_axis() -> Described {
+    Described {
+        joints: vec![
+            turning(offset(0.0, 0.0, 0.16), Vector3::z()),
+            turning(offset(0.0, 0.13, 0.0), Vector3::y()),
+            turning(offset(0.42, -0.12, 0.0), Vector3::y()),
+            turning(offset(0.39, 0.0, 0.0), Vector3::y()),
+            turning(offset(0.0, 0.11, 0.0), Vector3::z()),
+            turning(offset(0.0, 0.0, -0.1), Vector3::y()),
+        ],
+        x_last_flange: offset(0.0, 0.09, 0.0),
     }
 }
 

@@ -10,7 +10,8 @@ use crate::boundary::piece_queue::PieceKind;
 use crate::geometry::Pose;
 use crate::joints::JointVector;
 use crate::kinematics::Chain;
-use crate::kinematics::inverse::{GlobalSettings, InverseResult, inverse_from_seed, inverse_global};
+use crate::kinematics::configuration::Wish;
+use crate::kinematics::inverse::{GlobalSettings, InverseResult, Solver, inverse_from_seed};
 use crate::trajectory::path::{ArcPath, JointPath, LinePath, ParameterUnit, Path};
 use crate::trajectory::{Ceiling, Segment, time_law};
 use crate::units::Ratio;
@@ -28,6 +29,7 @@ const SLOWEST_SHARE: f64 = 0.01;
 /// Planning of one program.
 pub(super) struct Planner<'a> {
     chain: &'a Chain,
+    solver: Option<Solver>,
     limits: &'a Limits,
     x_flange_tool: Pose,
     q_start: JointVector,
@@ -76,6 +78,7 @@ impl<'a> Planner<'a> {
         }
         Ok(Self {
             chain,
+            solver: Solver::new(chain, &limits.joints),
             limits,
             x_flange_tool: program.x_flange_tool,
             q_start,
@@ -191,7 +194,7 @@ impl<'a> Planner<'a> {
     fn nearest(&self, x_base_tool: &Pose) -> Option<JointVector> {
         let x_base_flange = x_base_tool * self.x_flange_tool.inverse();
         let seed = self.q.unwrap_or(self.q_start);
-        inverse_global(self.chain, &x_base_flange, &seed, &self.limits.joints, &GlobalSettings::default())
+        self.solver.as_ref()?.nearest(&x_base_flange, &seed, &Wish::FREE).map(|solution| solution.q)
     }
 
     fn move_joint(

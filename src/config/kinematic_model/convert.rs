@@ -8,13 +8,21 @@ use super::structure::{Structure, is_moving};
 use super::{Body, Geometry, MovingLink, Shape, ShapeUse};
 use crate::config::problem::Problem;
 use crate::geometry::Pose;
-use crate::kinematics::{Chain, ChainJoint, JointKind};
+use crate::kinematics::{Chain, ChainJoint, JointKind, Mimic};
 
 /// The chain between base and tip as `k` understands the model.
 pub(super) fn chain_through_k(robot: &Robot, structure: &Structure) -> Result<Chain, Problem> {
     let tree = k::Chain::<f64>::from(robot);
     let internal = |what: String| Problem::new("", what, "", "report this as a defect");
     let mut joints = Vec::new();
+    let mut mimics = Vec::new();
+    let moving: Vec<&str> = structure
+        .path
+        .iter()
+        .map(|index| &robot.joints[*index])
+        .filter(|joint| is_moving(joint))
+        .map(|joint| joint.name.as_str())
+        .collect();
     let mut x_last_next = Pose::identity();
     for index in &structure.path {
         let described = &robot.joints[*index];
@@ -43,9 +51,16 @@ pub(super) fn chain_through_k(robot: &Robot, structure: &Structure) -> Result<Ch
         };
         let axis = Unit::new_normalize(Vector3::new(axis[0], axis[1], axis[2]));
         joints.push(ChainJoint { kind, origin: x_last_next, axis });
+        mimics.push(described.mimic.as_ref().and_then(|mimic| {
+            Some(Mimic {
+                joint: moving.iter().position(|name| *name == mimic.joint)?,
+                multiplier: mimic.multiplier.unwrap_or(1.0),
+                offset: mimic.offset.unwrap_or(0.0),
+            })
+        }));
         x_last_next = Pose::identity();
     }
-    Chain::from_joints(&joints, &x_last_next).map_err(|error| internal(error.to_string()))
+    Chain::from_coupled_joints(&joints, &mimics, &x_last_next).map_err(|error| internal(error.to_string()))
 }
 
 /// Masses and shapes of everything below the base, each at the moving link that carries it. What hangs on the

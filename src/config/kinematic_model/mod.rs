@@ -260,7 +260,7 @@ pub fn from_text(
         let structure = structure::examine(&robot, &outline, base, tip, Purpose::Move, &mut problems)?;
         Some((robot, structure))
     });
-    let moving = robot.as_ref().map(|(robot, structure)| structure.moving(robot));
+    let moving = robot.as_ref().map(|(robot, structure)| structure.driven(robot));
     let limits = document
         .map_err(|problem| vec![problem])
         .and_then(|document| limits::combine(&document, moving.as_deref()));
@@ -291,7 +291,7 @@ pub fn from_urdf(urdf: &str, base: Option<&str>, tip: Option<&str>) -> Result<Ki
     let Some((robot, outline)) = read_robot(urdf, &mut problems) else { return Err(finish(problems)) };
     match structure::examine(&robot, &outline, base, tip, Purpose::Calculate, &mut problems) {
         Some(structure) if problems.is_empty() => {
-            let moving = structure.moving(&robot);
+            let moving = structure.driven(&robot);
             let limits: Vec<JointLimit> =
                 moving.iter().map(|joint| limits::of_urdf(joint, &outline)).collect();
             assemble(&robot, &structure, &moving, &limits).map_err(|problem| finish(vec![problem]))

@@ -29,9 +29,10 @@ pub(super) enum Purpose {
 }
 
 impl Structure {
-    /// The moving joints of the path, base first.
-    pub(super) fn moving<'a>(&self, robot: &'a Robot) -> Vec<&'a Joint> {
-        self.path.iter().map(|index| &robot.joints[*index]).filter(|joint| is_moving(joint)).collect()
+    /// The joints of the path with a drive of their own, base first.
+    pub(super) fn driven<'a>(&self, robot: &'a Robot) -> Vec<&'a Joint> {
+        let joints = self.path.iter().map(|index| &robot.joints[*index]);
+        joints.filter(|joint| is_moving(joint) && joint.mimic.is_none()).collect()
     }
 }
 
@@ -382,7 +383,10 @@ fn check_chain(
                 "model it by several joints with one axis each",
             ));
         }
-        if joint.mimic.is_some() {
+        // To calculate with, a joint may follow another one of the chain.
+        let follows = joint.mimic.as_ref().and_then(|mimic| path_joint(robot, path, &mimic.joint));
+        let can_follow = purpose == Purpose::Calculate && follows.is_some_and(|joint| joint.mimic.is_none());
+        if joint.mimic.is_some() && !can_follow {
             problems.push(Problem::new(
                 place.clone(),
                 format!("mimics another joint on the way to link \"{}\"", joint.child.link),
@@ -394,6 +398,11 @@ fn check_chain(
             check_limits(joint, &place, outline, purpose, problems);
         }
     }
+}
+
+/// The moving joint of this name between base and tip.
+pub(super) fn path_joint<'a>(robot: &'a Robot, path: &[usize], name: &str) -> Option<&'a Joint> {
+    path.iter().map(|index| &robot.joints[*index]).find(|joint| joint.name == name && is_moving(joint))
 }
 
 fn check_limits(

@@ -1,148 +1,53 @@
 //! The chain: constants made once, forward kinematics and Jacobian from them.
 
-use nalgebra::{Matrix3, Rotation3, Translation3, Unit, UnitQuaternion, Vector3};
+mod description;
+mod gauge;
+mod walk;
+
+use nalgebra::{Matrix3, Quaternion, Translation3, UnitQuaternion, Vector3};
 
 use super::Jacobian;
+use super::instructions::{BASELINE_FUSED, Instructions, compiled_for_each};
+use super::lanes::Eight;
 use crate::geometry::{Pose, Twist};
 use crate::joints::{JointVector, MAX_JOINTS};
+use walk::{StepLanes, Tail};
 
-/// What a joint does along or about its axis.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JointKind {
-    /// Turns between two position limits, rad.
-    Revolute,
-    /// Turns without a position limit of its own, rad.
-    Continuous,
-    /// Slides, m.
-    Prismatic,
-}
-
-impl JointKind {
-    /// What a person reads and writes for one rad (degrees) or m (millimetres).
-    #[must_use]
-    pub const fn outside_per_unit(self) -> f64 {
-        match self {
-            Self::Revolute | Self::Continuous => 180.0 / std::f64::consts::PI,
-            Self::Prismatic => 1e3,
-        }
-    }
-
-    /// Its name.
-    #[must_use]
-    pub const fn outside_unit(self) -> &'static str {
-        match self {
-            Self::Revolute | Self::Continuous => "°",
-            Self::Prismatic => "mm",
-        }
-    }
-}
-
-/// One moving joint as it is described, fixed joints before it already folded into `origin`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ChainJoint {
-    /// Revolute, continuous or prismatic.
-    pub kind: JointKind,
-    /// Pose of the joint's child frame in the previous joint's child frame (base for the first) at q = 0.
-    pub origin: Pose,
-    /// Axis in the child frame; the joint turns about it or slides along it.
-    pub axis: Unit<Vector3<f64>>,
-}
-
-/// Why joints do not make a chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ChainError {
-    /// No joint at all.
-    #[error("the chain has no moving joint")]
-    NoJoint,
-    /// More than [`MAX_JOINTS`].
-    #[error("the chain has {count} moving joints, at most {MAX_JOINTS} are allowed")]
-    TooManyJoints {
-        /// How many there are.
-        count: usize,
-    },
-    /// An origin has a value that is not a finite number. `joint` equal to the joint count: the flange.
-    #[error("the origin of joint {joint} is not finite or its orientation is not of length one")]
-    OriginNotValid {
-        /// Index of the joint, from 0.
-        joint: usize,
-    },
-    /// An axis is not a vector of length one.
-    #[error("the axis of joint {joint} is not a vector of length one")]
-    AxisNotUnit {
-        /// Index of the joint, from 0.
-        joint: usize,
-    },
-}
-
-/// A constant rigid transform as the kernels want it: no quaternion.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Constant {
-    rotation: Matrix3<f64>,
-    translation: Vector3<f64>,
-}
-
-impl Constant {
-    fn identity() -> Self {
-        Self { rotation: Matrix3::identity(), translation: Vector3::zeros() }
-    }
-
-    fn from_pose(pose: &Pose) -> Self {
-        Self {
-            rotation: pose.rotation.to_rotation_matrix().into_inner(),
-            translation: pose.translation.vector,
-        }
-    }
-}
-
-/// A frame that has been computed: rotation as a matrix, position in m, in base axes.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Frame {
-    pub(super) rotation: Matrix3<f64>,
-    pub(super) translation: Vector3<f64>,
-}
-
-impl Frame {
-    pub(super) fn pose(&self) -> Pose {
-        let rotation = Rotation3::from_matrix_unchecked(self.rotation);
-        Pose::from_parts(
-            Translation3::from(self.translation),
-            UnitQuaternion::from_rotation_matrix(&rotation),
-        )
-    }
-
-    fn then(&mut self, constant: &Constant) {
-        self.translation += self.rotation * constant.translation;
-        self.rotation *= constant.rotation;
-    }
-}
-
-/// The axes of all joints of a posed chain, in base axes, and the flange.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Posed {
-    pub(super) flange: Frame,
-    /// Direction of each joint's axis.
-    axes: [Vector3<f64>; MAX_JOINTS],
-    /// A point on each joint's axis.
-    points: [Vector3<f64>; MAX_JOINTS],
-}
+pub use description::{ChainError, ChainJoint, JointKind, Mimic};
+pub(super) use gauge::{Axis, Frame, Layout, Step, lay_out};
+pub(super) use walk::{Axes, Posed, Positions, WalkConstants, columns, posed};
 
 /// A serial chain from base to flange: constants only, `Copy`, without heap.
 ///
-/// Made once by [`Chain::from_joints`]. Inside, frames are turned so that each joint moves about or along its
-/// own z axis; each step is then one constant 3×3 product and one plane rotation.
+/// Made once by [`Chain::from_joints`]. Inside, the frames are slid and turned along the joint axes so that each
+/// joint costs one plane rotation and one turn about x; vector instructions are chosen at the same time.
+/// [`joint_count`](Self::joint_count) joints have a drive of their own; joints that follow another one come on top.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Chain {
-    /// Previous joint's inner frame to this joint's inner frame at q = 0.
-    steps: [Constant; MAX_JOINTS],
+    constants: WalkConstants,
+    /// From the frame behind a joint's step to the described child frame of the joint.
+    x_step_link: [Frame; MAX_JOINTS],
+    /// How each joint follows from those with a drive.
+    followed: [Mimic; MAX_JOINTS],
+    /// Whether any joint follows another one.
+    is_coupled: bool,
+    /// Kinds of the joints with a drive.
     kinds: [JointKind; MAX_JOINTS],
-    /// Last joint's inner frame to flange.
-    flange: Constant,
-    /// Turns an inner frame back into the described child frame of the joint.
-    described: [Matrix3<f64>; MAX_JOINTS],
     count: usize,
     /// Sum of the lengths of all constant offsets, m.
     stretched_m: f64,
+    instructions: Instructions,
 }
+
+compiled_for_each!(fn flange_axes(constants: &WalkConstants, q: &Positions) -> Axes, walk::flange);
+compiled_for_each!(
+    fn flange_and_columns(constants: &WalkConstants, q: &Positions, into: &mut [Eight; MAX_JOINTS]) -> Axes,
+    walk::flange_and_columns
+);
+compiled_for_each!(
+    fn step_frames(constants: &WalkConstants, q: &Positions, into: &mut [Axes; MAX_JOINTS]) -> Axes,
+    walk::frames
+);
 
 impl Chain {
     /// A chain of `joints`, base first; `x_last_flange` is the pose of the flange in the last joint's child frame.
@@ -150,6 +55,18 @@ impl Chain {
     /// # Errors
     /// [`ChainError`] when there are none or too many joints, or a value is not finite or not of length one.
     pub fn from_joints(joints: &[ChainJoint], x_last_flange: &Pose) -> Result<Self, ChainError> {
+        Self::from_coupled_joints(joints, &[None; MAX_JOINTS], x_last_flange)
+    }
+
+    /// [`from_joints`](Self::from_joints) where joint i follows another one if `mimics` has an entry for it.
+    ///
+    /// # Errors
+    /// [`ChainError`] as there, and when a joint follows one without a drive.
+    pub fn from_coupled_joints(
+        joints: &[ChainJoint],
+        mimics: &[Option<Mimic>],
+        x_last_flange: &Pose,
+    ) -> Result<Self, ChainError> {
         if joints.is_empty() {
             return Err(ChainError::NoJoint);
         }
@@ -159,15 +76,12 @@ impl Chain {
         if !is_rigid(x_last_flange) {
             return Err(ChainError::OriginNotValid { joint: joints.len() });
         }
-        let mut chain = Self {
-            steps: [Constant::identity(); MAX_JOINTS],
-            kinds: [JointKind::Revolute; MAX_JOINTS],
-            flange: Constant::identity(),
-            described: [Matrix3::identity(); MAX_JOINTS],
-            count: joints.len(),
-            stretched_m: x_last_flange.translation.vector.norm(),
-        };
-        let mut x_inner_described = Matrix3::identity();
+        // Everything at q = 0, in the base frame.
+        let mut link = Frame::identity();
+        let mut links = [link; MAX_JOINTS];
+        let mut axes = [Axis { kind: JointKind::Revolute, point: Vector3::zeros(), direction: Vector3::z() };
+            MAX_JOINTS];
+        let mut stretched_m = x_last_flange.translation.vector.norm();
         for (index, joint) in joints.iter().enumerate() {
             if !is_rigid(&joint.origin) {
                 return Err(ChainError::OriginNotValid { joint: index });
@@ -175,26 +89,59 @@ impl Chain {
             if !is_one(joint.axis.norm()) {
                 return Err(ChainError::AxisNotUnit { joint: index });
             }
-            let origin = Constant::from_pose(&joint.origin);
-            let inner = frame_with_z_along(&joint.axis);
-            chain.steps[index] = Constant {
-                rotation: x_inner_described * origin.rotation * inner,
-                translation: x_inner_described * origin.translation,
+            link = link.times(&frame_of(&joint.origin));
+            links[index] = link;
+            axes[index] = Axis {
+                kind: joint.kind,
+                point: link.translation,
+                direction: (link.rotation * joint.axis.into_inner()).normalize(),
             };
-            chain.kinds[index] = joint.kind;
-            x_inner_described = inner.transpose();
-            chain.described[index] = x_inner_described;
-            chain.stretched_m += origin.translation.norm();
+            stretched_m += joint.origin.translation.vector.norm();
         }
-        let flange = Constant::from_pose(x_last_flange);
-        chain.flange = Constant {
-            rotation: x_inner_described * flange.rotation,
-            translation: x_inner_described * flange.translation,
-        };
-        Ok(chain)
+        let flange = link.times(&frame_of(x_last_flange));
+
+        let layout = lay_out(&axes[..joints.len()], &flange);
+        let mut x_step_link = [Frame::identity(); MAX_JOINTS];
+        for ((x_step_link, behind), link) in x_step_link.iter_mut().zip(&layout.behind).zip(&links) {
+            *x_step_link = behind.inverse().times(link);
+        }
+        let Layout { base, steps, x_last_flange: x_step_flange, .. } = layout;
+        let (sine, cosine) = (x_step_flange.rotation[(1, 0)], x_step_flange.rotation[(0, 0)]);
+        let shift = x_step_flange.translation.z;
+        let is_there = sine.abs() > 1e-15 || cosine < 0.0 || shift.abs() > 1e-15;
+
+        let (followed, kinds, count) = drives(joints, mimics)?;
+        Ok(Self {
+            constants: WalkConstants {
+                lanes: StepLanes::of(&steps),
+                base: Axes::of(&base),
+                count: joints.len(),
+                tail: Tail { is_there, sine, cosine, shift },
+            },
+            x_step_link,
+            followed,
+            is_coupled: count < joints.len(),
+            kinds,
+            count,
+            stretched_m,
+            instructions: Instructions::detect(),
+        })
     }
 
-    /// Number of moving joints, `1..=MAX_JOINTS`.
+    /// The same chain computed with other instructions; for tests and measurements.
+    #[must_use]
+    pub const fn with_instructions(mut self, instructions: Instructions) -> Self {
+        self.instructions = instructions;
+        self
+    }
+
+    /// The instructions the chain is computed with.
+    #[must_use]
+    pub const fn instructions(&self) -> Instructions {
+        self.instructions
+    }
+
+    /// Number of joints with a drive of their own, `1..=MAX_JOINTS`.
     #[must_use]
     pub const fn joint_count(&self) -> usize {
         self.count
@@ -219,10 +166,17 @@ impl Chain {
     /// No allocation; one pass over the joints.
     #[must_use]
     pub fn forward(&self, q: &JointVector) -> Pose {
-        let mut frame = Frame { rotation: Matrix3::identity(), translation: Vector3::zeros() };
-        self.walk(q, |_, moved| frame = *moved);
-        frame.then(&self.flange);
-        frame.pose()
+        pose_of(&flange_axes(self.instructions, &self.constants, &self.positions(q)))
+    }
+
+    /// [`forward`](Self::forward) as rotation matrix and position (m), without the way over a quaternion.
+    ///
+    /// # Real-time
+    /// No allocation; one pass over the joints.
+    #[must_use]
+    pub fn forward_matrix(&self, q: &JointVector) -> (Matrix3<f64>, Vector3<f64>) {
+        let frame = flange_axes(self.instructions, &self.constants, &self.positions(q)).frame();
+        (frame.rotation, frame.translation)
     }
 
     /// [`forward`](Self::forward) together with the [`Jacobian`] of the flange at `q`.
@@ -231,8 +185,15 @@ impl Chain {
     /// No allocation; one pass over the joints.
     #[must_use]
     pub fn forward_with_jacobian(&self, q: &JointVector) -> (Pose, Jacobian) {
-        let posed = self.posed(q);
-        (posed.flange.pose(), self.jacobian(&posed))
+        let mut columns = [Eight::ZERO; MAX_JOINTS];
+        let flange = flange_and_columns(self.instructions, &self.constants, &self.positions(q), &mut columns);
+        self.fold_columns(&mut columns);
+        let mut jacobian = Jacobian::zeros();
+        for (column, target) in columns.iter().zip(&mut jacobian.data.0).take(self.count) {
+            let [vx, vy, vz, _, wx, wy, wz, _] = column.0;
+            *target = [vx, vy, vz, wx, wy, wz];
+        }
+        (pose_of(&flange), jacobian)
     }
 
     /// Velocity of the flange for joint speeds `qd` (rad/s or m/s) at `q`, base axes.
@@ -241,8 +202,7 @@ impl Chain {
     /// No allocation; one pass over the joints.
     #[must_use]
     pub fn flange_velocity(&self, q: &JointVector, qd: &JointVector) -> Twist {
-        let posed = self.posed(q);
-        let jacobian = self.jacobian(&posed);
+        let (_, jacobian) = self.forward_with_jacobian(q);
         let mut twist = Twist::zero();
         for (column, speed) in jacobian.column_iter().zip(qd.iter()) {
             twist.linear += column.fixed_rows::<3>(0) * speed;
@@ -257,82 +217,127 @@ impl Chain {
     /// No allocation; one pass over the joints.
     #[must_use]
     pub fn link_poses(&self, q: &JointVector) -> LinkPoses {
+        let mut frames = [Axes::ZERO; MAX_JOINTS];
+        let flange = step_frames(self.instructions, &self.constants, &self.positions(q), &mut frames);
         let mut poses = [Pose::identity(); MAX_JOINTS + 2];
-        let mut last = Frame { rotation: Matrix3::identity(), translation: Vector3::zeros() };
-        self.walk(q, |index, moved| {
-            last = *moved;
-            let described = Frame { rotation: moved.rotation * self.described[index], ..*moved };
-            poses[index + 1] = described.pose();
+        let moving = self.constants.count;
+        for ((pose, frame), x_step_link) in
+            poses.iter_mut().skip(1).zip(&frames).zip(&self.x_step_link).take(moving)
+        {
+            *pose = pose_of(&Axes::of(&frame.frame().times(x_step_link)));
+        }
+        poses[moving + 1] = pose_of(&flange);
+        LinkPoses { poses, count: moving + 2 }
+    }
+
+    /// The constants of the pass over the joints.
+    pub(super) const fn constants(&self) -> &WalkConstants {
+        &self.constants
+    }
+
+    /// The axes and the flange at q = 0; `None` when some joints follow others.
+    pub(super) fn axes(&self) -> Option<([Axis; MAX_JOINTS], Frame)> {
+        let zero = JointVector::zeros(self.count);
+        let posed = posed::<BASELINE_FUSED>(&self.constants, &self.positions(&zero));
+        let axes = std::array::from_fn(|joint| Axis {
+            kind: self.kinds[joint],
+            point: posed.points[joint].vector(),
+            direction: posed.axes[joint].vector(),
         });
-        last.then(&self.flange);
-        poses[self.count + 1] = last.pose();
-        LinkPoses { poses, count: self.count + 2 }
+        (!self.is_coupled).then(|| (axes, posed.flange.frame()))
     }
 
-    /// Flange and all joint axes at `q`.
-    pub(super) fn posed(&self, q: &JointVector) -> Posed {
-        let mut flange = Frame { rotation: Matrix3::identity(), translation: Vector3::zeros() };
-        let mut axes = [Vector3::zeros(); MAX_JOINTS];
-        let mut points = [Vector3::zeros(); MAX_JOINTS];
-        self.walk(q, |index, moved| {
-            axes[index] = moved.rotation.column(2).into_owned();
-            points[index] = moved.translation;
-            flange = *moved;
-        });
-        flange.then(&self.flange);
-        Posed { flange, axes, points }
+    /// Positions of all moving joints for those with a drive.
+    #[inline(always)]
+    pub(super) fn positions(&self, q: &JointVector) -> Positions {
+        let mut positions = [Eight::ZERO; 2];
+        if self.is_coupled {
+            for (index, mimic) in self.followed.iter().enumerate().take(self.constants.count) {
+                positions[index / 8].0[index % 8] = mimic.multiplier * q.get(mimic.joint) + mimic.offset;
+            }
+        } else {
+            let values = q.as_padded();
+            positions[0].0.copy_from_slice(&values[..8]);
+            positions[1].0[..MAX_JOINTS - 8].copy_from_slice(&values[8..]);
+        }
+        positions
     }
 
-    /// The Jacobian of the flange of a posed chain.
-    ///
-    /// Source: Siciliano, Sciavicco, Villani, Oriolo 2009, equations 3.30 (geometric Jacobian).
-    pub(super) fn jacobian(&self, posed: &Posed) -> Jacobian {
-        let mut jacobian = Jacobian::zeros();
-        for index in 0..self.count {
-            let axis = posed.axes[index];
-            let mut column = jacobian.column_mut(index);
-            match self.kinds[index] {
-                JointKind::Revolute | JointKind::Continuous => {
-                    let arm = posed.flange.translation - posed.points[index];
-                    column.fixed_rows_mut::<3>(0).copy_from(&axis.cross(&arm));
-                    column.fixed_rows_mut::<3>(3).copy_from(&axis);
-                }
-                JointKind::Prismatic => column.fixed_rows_mut::<3>(0).copy_from(&axis),
+    /// Adds the columns of joints that follow another one to that one's.
+    #[inline(always)]
+    pub(super) fn fold_columns(&self, columns: &mut [Eight; MAX_JOINTS]) {
+        if self.is_coupled {
+            let of_all = *columns;
+            *columns = [Eight::ZERO; MAX_JOINTS];
+            for (column, mimic) in of_all.iter().zip(&self.followed).take(self.constants.count) {
+                columns[mimic.joint] = columns[mimic.joint] + *column * Eight::splat(mimic.multiplier);
             }
         }
-        jacobian
     }
+}
 
-    /// Calls `visit` with the inner frame of each joint after its motion, base to tip.
-    #[inline]
-    fn walk(&self, q: &JointVector, mut visit: impl FnMut(usize, &Frame)) {
-        let mut values = [0.0; MAX_JOINTS];
-        for (value, given) in values.iter_mut().zip(q.as_slice()) {
-            *value = *given;
-        }
-        // Sines first: they do not depend on each other, the products below do.
-        let mut turns = [(0.0, 1.0); MAX_JOINTS];
-        for ((turn, kind), value) in turns.iter_mut().zip(&self.kinds).zip(&values).take(self.count) {
-            if *kind != JointKind::Prismatic {
-                *turn = value.sin_cos();
-            }
-        }
-        let first = &self.steps[0];
-        let mut frame = Frame { rotation: first.rotation, translation: first.translation };
-        for (index, (sine, cosine)) in turns.iter().enumerate().take(self.count) {
-            if index > 0 {
-                frame.then(&self.steps[index]);
-            }
-            if self.kinds[index] == JointKind::Prismatic {
-                frame.translation += frame.rotation.column(2) * values[index];
-            } else {
-                let (x, y) = (frame.rotation.column(0).into_owned(), frame.rotation.column(1).into_owned());
-                frame.rotation.set_column(0, &(x * *cosine + y * *sine));
-                frame.rotation.set_column(1, &(y * *cosine - x * *sine));
-            }
-            visit(index, &frame);
+/// How each joint follows from those with a drive, the kinds of these, and their number.
+fn drives(
+    joints: &[ChainJoint],
+    mimics: &[Option<Mimic>],
+) -> Result<([Mimic; MAX_JOINTS], [JointKind; MAX_JOINTS], usize), ChainError> {
+    let mimic_of = |joint: usize| mimics.get(joint).copied().flatten();
+    let mut followed = [Mimic { joint: 0, multiplier: 1.0, offset: 0.0 }; MAX_JOINTS];
+    let mut kinds = [JointKind::Revolute; MAX_JOINTS];
+    let mut count = 0;
+    for (index, joint) in joints.iter().enumerate() {
+        if mimic_of(index).is_none() {
+            followed[index].joint = count;
+            kinds[count] = joint.kind;
+            count += 1;
         }
     }
+    for index in 0..joints.len() {
+        if let Some(mimic) = mimic_of(index) {
+            let is_good = mimic.joint < joints.len()
+                && mimic_of(mimic.joint).is_none()
+                && mimic.multiplier.is_finite()
+                && mimic.offset.is_finite();
+            if !is_good {
+                return Err(ChainError::MimicNotValid { joint: index });
+            }
+            followed[index] = Mimic { joint: followed[mimic.joint].joint, ..mimic };
+        }
+    }
+    Ok((followed, kinds, count))
+}
+
+/// The pose of computed axes, w of the quaternion not negative.
+///
+/// Source: Shepperd 1978 (the largest of the four is found by a root, the others by division).
+fn pose_of(axes: &Axes) -> Pose {
+    let Axes { x, y, z, p } = axes;
+    let (m00, m11, m22) = (x.0[0], y.0[1], z.0[2]);
+    // Rows of the symmetric and antisymmetric sums that the three others are made of.
+    let (wx, wy, wz) = (y.0[2] - z.0[1], z.0[0] - x.0[2], x.0[1] - y.0[0]);
+    let (xy, xz, yz) = (x.0[1] + y.0[0], z.0[0] + x.0[2], y.0[2] + z.0[1]);
+    let [w, i, j, k] = if m22 < 0.0 {
+        if m00 > m11 {
+            let t = 1.0 + m00 - m11 - m22;
+            [wx, t, xy, xz].map(|part| part * (0.5 / t.sqrt()))
+        } else {
+            let t = 1.0 - m00 + m11 - m22;
+            [wy, xy, t, yz].map(|part| part * (0.5 / t.sqrt()))
+        }
+    } else if m00 < -m11 {
+        let t = 1.0 - m00 - m11 + m22;
+        [wz, xz, yz, t].map(|part| part * (0.5 / t.sqrt()))
+    } else {
+        let t = 1.0 + m00 + m11 + m22;
+        [t, wx, wy, wz].map(|part| part * (0.5 / t.sqrt()))
+    };
+    let sign = 1.0_f64.copysign(w);
+    let quaternion = Quaternion::new(sign * w, sign * i, sign * j, sign * k);
+    Pose::from_parts(Translation3::from(p.vector()), UnitQuaternion::new_unchecked(quaternion))
+}
+
+fn frame_of(pose: &Pose) -> Frame {
+    Frame { rotation: pose.rotation.to_rotation_matrix().into_inner(), translation: pose.translation.vector }
 }
 
 /// Poses in the base frame: base link, child link of each joint, flange.
@@ -357,18 +362,6 @@ fn is_rigid(pose: &Pose) -> bool {
 /// False for NaN too.
 fn is_one(length: f64) -> bool {
     (length - 1.0).abs() < 1e-9
-}
-
-/// A rotation whose z axis is `axis`. Exact for the coordinate axes, which most robots use.
-fn frame_with_z_along(axis: &Unit<Vector3<f64>>) -> Matrix3<f64> {
-    let z = axis.into_inner().normalize();
-    let smallest = z.iamin();
-    let mut helper = Vector3::zeros();
-    helper[smallest] = 1.0;
-    // For a coordinate axis the smallest entry is an exact zero, so x and y are exact too.
-    let x = (helper - z * z[smallest]).normalize();
-    let y = z.cross(&x);
-    Matrix3::from_columns(&[x, y, z])
 }
 
 #[cfg(test)]
