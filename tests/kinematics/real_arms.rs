@@ -4,7 +4,9 @@
 use std::path::Path;
 
 use motiond::config::kinematic_model::from_text;
-use motiond::joints::JointVector;
+use motiond::joints::{JointLimits, JointVector};
+use motiond::kinematics::configuration::Wish;
+use motiond::kinematics::inverse::Solver;
 use serde_json::Value;
 
 const ARMS: [&str; 6] =
@@ -19,6 +21,32 @@ fn limits_for(joints: &[String]) -> String {
     joints.iter().fold(String::new(), |text, joint| {
         text + &format!("[joints.{joint}]\nacceleration_max_deg_s2 = 500\njerk_max_deg_s3 = 5000\n")
     })
+}
+
+/// From far away, and to the same joints from near by; among all solutions is the one the pose was made of.
+fn inverse_leads_back(arm: &str, solver: &Solver, limits: &JointLimits, q: &JointVector) {
+    let chain = solver.chain();
+    let pose = chain.forward(q);
+    let mut middles = limits.as_slice().iter();
+    let middle = q.map(|_| middles.next().map_or(0.0, |l| 0.5 * (l.position_min + l.position_max) + 0.01));
+    let found =
+        solver.nearest(&pose, &middle, &Wish::FREE).unwrap_or_else(|| panic!("{arm}: {q:?} not solved"));
+    let gap = motiond::geometry::displacement(&chain.forward(&found.q), &pose);
+    assert!(gap.linear.norm() <= 1e-9 && gap.angular.norm() <= 1e-9, "{arm}: {gap:?}");
+    assert_eq!(limits.first_outside(&found.q, 0.0), None, "{arm}");
+    if let Some(closed) = solver.closed_form() {
+        let mut nearest = f64::INFINITY;
+        // Where a singular pose leaves an angle free, the seed's is taken.
+        solver.each(&pose, q, &mut |solution| {
+            let gap = motiond::geometry::displacement(&chain.forward(&solution.q), &pose);
+            assert!(gap.linear.norm() <= 1e-12 && gap.angular.norm() <= 1e-12, "{arm}: {gap:?}");
+            nearest = nearest.min((solution.q - *q).max_abs());
+            true
+        });
+        assert!(nearest < 1e-6, "{arm} ({:?}): {q:?} is not among its solutions, {nearest}", closed.class());
+    } else {
+        assert!(chain.joint_count() > 6, "{arm} has a closed form");
+    }
 }
 
 #[test]
@@ -73,6 +101,11 @@ fn forward_kinematics_and_jacobian_of_real_arms_meet_the_reference() {
                     assert!((found - wanted).abs() <= 1e-10, "{arm} J[{row}][{column}]: {found} {wanted}");
                 }
             }
+        }
+        let solver = Solver::new(&model.chain, &model.limits).expect("as many limits as joints");
+        for sample in samples {
+            let q = JointVector::from_slice(&numbers(&sample["q"])).expect("at most twelve");
+            inverse_leads_back(arm, &solver, &model.limits, &q);
         }
         println!("{arm}: {} poses checked", samples.len());
     }

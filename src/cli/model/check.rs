@@ -7,6 +7,7 @@ use super::source::ModelSource;
 use crate::cli::{Exit, print};
 use crate::config::kinematic_model::KinematicModel;
 use crate::kinematics::JointKind;
+use crate::kinematics::closed::{Class, ClosedForm};
 
 /// Arguments of `motiond model check`.
 #[derive(Debug, Args)]
@@ -40,6 +41,17 @@ fn joints(model: &KinematicModel) -> impl Iterator<Item = (&str, &'static str, f
     })
 }
 
+/// How inverse kinematics is solved.
+fn inverse(model: &KinematicModel) -> &'static str {
+    match ClosedForm::find(&model.chain).map(|closed| (closed.class(), closed.is_exact())) {
+        Some((Class::SphericalWrist, true)) => "closed form (spherical wrist)",
+        Some((Class::SphericalWrist, false)) => "closed form (nearly spherical wrist) and polish",
+        Some((Class::ThreeParallel, true)) => "closed form (three parallel axes)",
+        Some((Class::ThreeParallel, false)) => "closed form (three nearly parallel axes) and polish",
+        None => "search",
+    }
+}
+
 fn as_json(model: &KinematicModel) -> serde_json::Value {
     let joints: Vec<_> = joints(model)
         .zip(&model.effort_limits)
@@ -56,6 +68,7 @@ fn as_json(model: &KinematicModel) -> serde_json::Value {
         "tip": model.tip_link,
         "joints": joints,
         "mass_kg": moving_mass_kg(model),
+        "inverse": inverse(model),
     })
 }
 
@@ -72,6 +85,7 @@ fn as_text(model: &KinematicModel) -> String {
         model.base_link,
         model.tip_link
     );
+    text += &format!(", inverse kinematics by {}", inverse(model));
     for ((name, kind, low, high), effort) in joints(model).zip(&model.effort_limits) {
         let range = match kind {
             "prismatic" => format!("{:.1} to {:.1} mm", low * 1e3, high * 1e3),

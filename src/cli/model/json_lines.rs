@@ -3,6 +3,7 @@
 
 use std::io::{self, BufRead, Read, Write};
 
+use nalgebra::{Quaternion, Translation3, UnitQuaternion};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -13,6 +14,9 @@ use crate::joints::JointVector;
 
 /// Longest line that is read, bytes; a pose with every number written out needs a few hundred.
 const LINE_SIZE_MAX: u64 = 1 << 20;
+
+/// How far the length of a quaternion may be from one: numbers written with few digits.
+const QUATERNION_ROUNDING: f64 = 1e-3;
 
 /// Answers every line of standard input on standard output.
 ///
@@ -113,6 +117,31 @@ impl Question {
         } else {
             Err(format!("`{key}` has {} numbers, {count} are needed", numbers.len()))
         }
+    }
+
+    /// True or false; false when missing.
+    pub(super) fn flag(&self, key: &str) -> Result<bool, String> {
+        self.maybe(key).map_or(Ok(false), |value| {
+            value.as_bool().ok_or_else(|| format!("`{key}` is neither true nor false"))
+        })
+    }
+
+    /// `position_m` and `quaternion_wxyz`, the latter brought to length one.
+    pub(super) fn pose(&self) -> Result<Pose, String> {
+        let position = self.numbers("position_m", 3)?;
+        let quaternion = self.numbers("quaternion_wxyz", 4)?;
+        let [x, y, z] = position[..] else { return Err("`position_m` has not three numbers".to_owned()) };
+        let [w, i, j, k] = quaternion[..] else {
+            return Err("`quaternion_wxyz` has not four numbers".to_owned());
+        };
+        let quaternion = Quaternion::new(w, i, j, k);
+        let length = quaternion.norm();
+        if !(1.0 - QUATERNION_ROUNDING..=1.0 + QUATERNION_ROUNDING).contains(&length) {
+            return Err(format!(
+                "`quaternion_wxyz` has the length {length}; allowed: 1 within {QUATERNION_ROUNDING}"
+            ));
+        }
+        Ok(Pose::from_parts(Translation3::new(x, y, z), UnitQuaternion::new_normalize(quaternion)))
     }
 
     /// One value for each moving joint of `model`.

@@ -6,6 +6,8 @@ mod check;
 mod collide;
 mod dynamics;
 mod fk;
+mod ik;
+mod jacobian;
 mod json_lines;
 mod picture;
 mod source;
@@ -39,6 +41,10 @@ enum ModelCommand {
     Workspace(workspace::WorkspaceArguments),
     /// Draw the arm with frames and capsules, as SVG
     Picture(picture::PictureArguments),
+    /// Inverse kinematics: {"position_m", "quaternion_wxyz", "seed"?, "all"?} to {"solutions", "configuration"}
+    Ik(ik::IkArguments),
+    /// The same as fk with "jacobian": rows vx vy vz wx wy wz of the tip in base axes
+    Jacobian(jacobian::JacobianArguments),
 }
 
 /// Carries out a subcommand of `model`.
@@ -53,5 +59,7 @@ pub fn model(arguments: &ModelArguments) -> anyhow::Result<Exit> {
         ModelCommand::Collide(arguments) => collide::collide(arguments),
         ModelCommand::Workspace(arguments) => Ok(workspace::workspace(arguments)),
         ModelCommand::Picture(arguments) => picture::picture(arguments),
+        ModelCommand::Ik(arguments) => ik::ik(arguments),
+        ModelCommand::Jacobian(arguments) => jacobian::jacobian(arguments),
     }
 }
