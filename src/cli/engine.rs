@@ -251,6 +251,8 @@ fn start_realtime(
         .name("realtime".to_owned())
         .stack_size(2 * 1024 * 1024)
         .spawn(move || {
+            // Before the bus comes up: it takes longer than the drives' watchdogs wait for the first cycle.
+            let rights = set_up(&wanted);
             let begun = Instant::now();
             let pump = FramePump::new(Capture::new(link, frames, bytes), pump_settings);
             let bus = match bring_up(pump, &description) {
@@ -263,7 +265,6 @@ fn start_realtime(
             };
             let bring_up = begun.elapsed();
             let mut run_loop = RunLoop::new(bus, Cycle::new(settings, end).guarded(&guards), map);
-            let rights = set_up(&wanted);
             let started = Started {
                 bring_up,
                 rights: rights.to_string(),

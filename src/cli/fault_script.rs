@@ -1,32 +1,60 @@
-//! Fault scripts: what goes wrong in the simulated cell, and when. One event a line:
+//! Fault scripts: what goes wrong in the simulated cell, and when. One event a line, the same for
+//! `motiond simulate` and `motiond simulate-bus`:
 //!
 //! ```text
 //! # comment
+//! at start: identity 3 product 0x999
 //! at cycle 12000: drop 4
 //! at 3.5 s: drive 2 fault 0x7500
+//! after OP 200 cycles: stall 50 ms
 //! after executing 500 cycles: arc lost
 //! ```
 //!
-//! Positions count from 1, in bus order. `after STATE` counts from the first cycle the machine is in that
-//! state.
+//! Positions count from 1, in bus order. `at start` is before the controller sees the bus. Cycles count the cycles
+//! of the daemon in `simulate`, and the frames with process data in `simulate-bus`. `after STATE` counts from
+//! the first cycle in which all SubDevices have reached an AL state (INIT, PREOP, SAFEOP, OP), or in which the
+//! machine is in a state of its own (only in `simulate`: the bus does not know it).
+//!
+//! What can happen, with its units: [`ACTIONS`] here and [`WIRE_ACTIONS`](super::fault_actions::WIRE_ACTIONS).
 
 use std::str::FromStr;
 
 use crate::config::problem::Problem;
 use crate::machine::MachineState;
-use crate::simulator::{AlState, ArcFailure, Injection};
+use crate::simulator::{AlState, ArcFailure, Injection, Segment};
 use crate::units::Nanoseconds;
 
 /// When an event happens.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum When {
+    Start,
     Cycle(u64),
     Seconds(f64),
-    After { state: MachineState, cycles: u64 },
+    After { state: ScriptState, cycles: u64 },
+}
+
+/// A state that events can follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScriptState {
+    /// Of the machine.
+    Machine(MachineState),
+    /// Of the SubDevices: the lowest of them.
+    Bus(AlState),
+}
+
+/// What a script is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScriptUse {
+    /// The whole cell, with its machine states.
+    Cell,
+    /// The SubDevices alone.
+    Bus,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 struct ScriptEvent {
+    /// Line of the script, from 1 on.
+    line: usize,
     when: When,
     injection: Injection,
 }
@@ -36,15 +64,23 @@ struct ScriptEvent {
 pub struct FaultScript {
     waiting: Vec<ScriptEvent>,
     /// Cycle in which each state was first seen.
-    entered: Vec<(MachineState, u64)>,
+    entered: Vec<(ScriptState, u64)>,
 }
 
 impl FaultScript {
-    /// Reads a script.
+    /// Reads a script for a whole cell.
     ///
     /// # Errors
     /// Every line that is not understood, with what is.
     pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
+        Self::parse_for(text, ScriptUse::Cell)
+    }
+
+    /// Reads a script.
+    ///
+    /// # Errors
+    /// Every line that is not understood or not possible there, with what is.
+    pub fn parse_for(text: &str, used_for: ScriptUse) -> Result<Self, Vec<Problem>> {
         let mut waiting = Vec::new();
         let mut problems = Vec::new();
         for (number, line) in text.lines().enumerate() {
@@ -52,7 +88,7 @@ impl FaultScript {
             if line.is_empty() {
                 continue;
             }
-            match parse_line(line) {
+            match parse_line(number + 1, line, used_for) {
                 Ok(event) => waiting.push(event),
                 Err((message, allowed)) => problems.push(Problem {
                     place: format!("line {}", number + 1),
@@ -65,42 +101,81 @@ impl FaultScript {
         if problems.is_empty() { Ok(Self { waiting, entered: Vec::new() }) } else { Err(problems) }
     }
 
+    /// Tries every event on a segment that is thrown away.
+    ///
+    /// # Errors
+    /// Every line that names something which is not there.
+    pub fn check(&self, mut segment: Segment) -> Result<(), Vec<Problem>> {
+        let problems: Vec<Problem> = self
+            .waiting
+            .iter()
+            .filter_map(|event| {
+                let error = segment.inject(event.injection).err()?;
+                let remedy = "correct the line; positions count from 1";
+                let place = format!("line {}", event.line);
+                Some(Problem::new(place, error.to_string(), "what is on the bus", remedy))
+            })
+            .collect();
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    /// Takes what happens before the controller sees the bus.
+    pub fn at_start(&mut self) -> Vec<Injection> {
+        self.take(|when| when == When::Start)
+    }
+
     /// Events that are due in `cycle`, with the machine in `state` and `time_s` since start.
     pub fn due(&mut self, cycle: u64, time_s: f64, state: MachineState) -> Vec<Injection> {
-        if !self.entered.iter().any(|(seen, _)| *seen == state) {
-            self.entered.push((state, cycle));
-        }
+        self.due_in(cycle, time_s, &[ScriptState::Machine(state)])
+    }
+
+    /// Events that are due in `cycle`, in all of `states`, `time_s` since start.
+    pub fn due_in(&mut self, cycle: u64, time_s: f64, states: &[ScriptState]) -> Vec<Injection> {
         if self.waiting.is_empty() {
             return Vec::new();
         }
-        let entered = &self.entered;
-        let is_due = |when: When| match when {
+        for state in states {
+            if !self.entered.iter().any(|(seen, _)| seen == state) {
+                self.entered.push((*state, cycle));
+            }
+        }
+        let entered = self.entered.clone();
+        self.take(|when| match when {
+            When::Start => true,
             When::Cycle(at) => cycle >= at,
             When::Seconds(at) => time_s >= at,
             When::After { state, cycles } => {
                 entered.iter().any(|(seen, since)| *seen == state && cycle >= since + cycles)
             }
-        };
-        let (due, waiting) =
+        })
+    }
+
+    fn take(&mut self, is_due: impl Fn(When) -> bool) -> Vec<Injection> {
+        if !self.waiting.iter().any(|event| is_due(event.when)) {
+            return Vec::new();
+        }
+        let (due, waiting): (Vec<ScriptEvent>, _) =
             std::mem::take(&mut self.waiting).into_iter().partition(|event| is_due(event.when));
         self.waiting = waiting;
-        let due: Vec<ScriptEvent> = due;
         due.into_iter().map(|event| event.injection).collect()
     }
 }
 
-type Mistake = (&'static str, &'static str);
+/// What is wrong, and what is allowed.
+pub(super) type Mistake = (&'static str, &'static str);
 
-const WHENS: &str = "at cycle N: …, at T s: …, after STATE N cycles: …";
-const ACTIONS: &str = "drop N | dup N | delay N us for N | flip byte N for N | wkc ±N for N | detach N | attach | \
+const WHENS: &str = "at start: …, at cycle N: …, at T s: …, after STATE N cycles: …";
+/// What can happen in a cell.
+pub const ACTIONS: &str = "drop N | dup N | delay N us for N | flip byte N for N | wkc ±N for N | detach N | attach | \
 powercycle N for T s | al N INIT|PREOP|SAFEOP CODE | drive N fault CODE [lasts] | drive N well | sto on|off [N] | \
 voltage lost|back [N] | encoder N jump COUNTS | plant N stall|free | stop_input open|closed | \
 arc never|not_ready|lost|well";
 
-fn parse_line(line: &str) -> Result<ScriptEvent, Mistake> {
+fn parse_line(number: usize, line: &str, used_for: ScriptUse) -> Result<ScriptEvent, Mistake> {
     let (when, action) = line.split_once(':').ok_or(("there is no colon", WHENS))?;
     let when_words: Vec<&str> = when.split_whitespace().collect();
     let when = match when_words.as_slice() {
+        ["at", "start"] => When::Start,
         ["at", "cycle", number] => When::Cycle(read(number, WHENS)?),
         ["at", seconds, "s"] => {
             let seconds: f64 = read(seconds, WHENS)?;
@@ -109,21 +184,29 @@ fn parse_line(line: &str) -> Result<ScriptEvent, Mistake> {
             }
             When::Seconds(seconds)
         }
-        ["after", state] => When::After { state: state_of(state)?, cycles: 0 },
+        ["after", state] => When::After { state: state_of(state, used_for)?, cycles: 0 },
         ["after", state, cycles, "cycles"] => {
-            When::After { state: state_of(state)?, cycles: read(cycles, WHENS)? }
+            When::After { state: state_of(state, used_for)?, cycles: read(cycles, WHENS)? }
         }
         _ => return Err(("when is not understood", WHENS)),
     };
     let words: Vec<&str> = action.split_whitespace().collect();
-    Ok(ScriptEvent { when, injection: injection(&words)? })
+    Ok(ScriptEvent { line: number, when, injection: injection(&words)? })
 }
 
-fn state_of(name: &str) -> Result<MachineState, Mistake> {
-    MachineState::ALL.into_iter().find(|state| state.name() == name).ok_or((
-        "there is no such state",
-        "disabled, enabling, ready, executing, holding, held, stopping, disabling, fault_reaction, fault",
-    ))
+fn state_of(name: &str, used_for: ScriptUse) -> Result<ScriptState, Mistake> {
+    if let Some(state) = AlState::ALL.into_iter().find(|state| state.name() == name) {
+        return Ok(ScriptState::Bus(state));
+    }
+    match MachineState::ALL.into_iter().find(|state| state.name() == name) {
+        Some(state) if used_for == ScriptUse::Cell => Ok(ScriptState::Machine(state)),
+        Some(_) => Err(("the bus does not know the state of the machine", "INIT, PREOP, SAFEOP, OP")),
+        None => Err((
+            "there is no such state",
+            "INIT, PREOP, SAFEOP, OP; in `simulate` also disabled, enabling, ready, executing, holding, held, \
+             stopping, disabling, fault_reaction, fault",
+        )),
+    }
 }
 
 fn injection(words: &[&str]) -> Result<Injection, Mistake> {
@@ -193,20 +276,20 @@ fn injection(words: &[&str]) -> Result<Injection, Mistake> {
         ["arc", "not_ready"] => Injection::PowerSource(Some(ArcFailure::NotReady)),
         ["arc", "lost"] => Injection::PowerSource(Some(ArcFailure::GoesOutAfter(Nanoseconds(0)))),
         ["arc", "well"] => Injection::PowerSource(None),
-        _ => return Err(("what happens is not understood", ACTIONS)),
+        other => return super::fault_actions::injection(other),
     })
 }
 
-fn read<T: FromStr>(word: &str, allowed: &'static str) -> Result<T, Mistake> {
+pub(super) fn read<T: FromStr>(word: &str, allowed: &'static str) -> Result<T, Mistake> {
     word.parse().map_err(|_| ("a number is not understood or out of range", allowed))
 }
 
-fn place(word: &str) -> Result<usize, Mistake> {
+pub(super) fn place(word: &str) -> Result<usize, Mistake> {
     let position: usize = read(word, ACTIONS)?;
     position.checked_sub(1).ok_or(("positions count from 1", ACTIONS))
 }
 
-fn code_of(word: &str) -> Result<u16, Mistake> {
+pub(super) fn code_of(word: &str) -> Result<u16, Mistake> {
     let parsed = match word.strip_prefix("0x") {
         Some(digits) => u16::from_str_radix(digits, 16),
         None => word.parse(),

@@ -8,6 +8,7 @@ pub mod client_text;
 pub mod connection;
 pub mod demo;
 pub mod engine;
+pub mod fault_actions;
 pub mod fault_script;
 pub mod job_clearance;
 pub mod job_planner;

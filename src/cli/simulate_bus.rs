@@ -12,7 +12,8 @@ use crossbeam::queue::ArrayQueue;
 
 use super::assembly::Assembly;
 use super::check::print_problems;
-use super::{Exit, print, print_error};
+use super::fault_script::{FaultScript, ScriptState, ScriptUse};
+use super::{Exit, print, print_error, read_text};
 use crate::config::drive_file::read_device;
 use crate::config::embedded;
 use crate::devices::MAX_SUBDEVICES;
@@ -20,7 +21,7 @@ use crate::fieldbus::link::raw_socket::{OpenError, RawSocket};
 use crate::fieldbus::link::{FrameLink, LinkError, MAX_FRAME_BYTES};
 use crate::platform::realtime_thread::{RealtimeThreadSettings, remedy_of_rights, set_up};
 use crate::simulator::{
-    AlStatus, DriveParameters, Segment, SegmentDescription, SegmentStatistics, SimulatedDevice,
+    AlStatus, DriveParameters, Injection, Segment, SegmentDescription, SegmentStatistics, SimulatedDevice,
 };
 use crate::units::Nanoseconds;
 
@@ -46,6 +47,9 @@ pub struct SimulateBusArguments {
     #[arg(long, value_name = "N", conflicts_with = "cell",
           value_parser = clap::value_parser!(u8).range(1..=MAX_SUBDEVICES as i64))]
     drives: Option<u8>,
+    /// What goes wrong, and when: a fault script
+    #[arg(long, value_name = "SCRIPT")]
+    fault: Option<PathBuf>,
     /// Clocks of the SubDevices run up to this much too fast or too slow
     #[arg(long, value_name = "PPM", default_value_t = 20.0, value_parser = drift)]
     clock_drift_ppm: f64,
@@ -79,6 +83,7 @@ struct Told {
     late: AtomicU64,
     latest_us: AtomicU64,
     send_failures: AtomicU64,
+    impossible: AtomicU64,
 }
 
 /// Answers frames on a network interface until SIGTERM or SIGINT.
@@ -91,6 +96,10 @@ pub fn simulate_bus(arguments: &SimulateBusArguments) -> anyhow::Result<Exit> {
         Err(exit) => return Ok(exit),
     };
     let names: Vec<String> = description.devices.iter().map(|device| device.name.clone()).collect();
+    let script = match script(arguments.fault.as_deref(), &description) {
+        Ok(script) => script,
+        Err(exit) => return Ok(exit),
+    };
     let segment = Segment::new(description)?;
     let socket = match RawSocket::open(&arguments.interface) {
         Ok(socket) => socket,
@@ -118,6 +127,7 @@ pub fn simulate_bus(arguments: &SimulateBusArguments) -> anyhow::Result<Exit> {
         late: AtomicU64::new(0),
         latest_us: AtomicU64::new(0),
         send_failures: AtomicU64::new(0),
+        impossible: AtomicU64::new(0),
     };
     let stop = AtomicBool::new(false);
     let wanted = RealtimeThreadSettings {
@@ -133,7 +143,7 @@ pub fn simulate_bus(arguments: &SimulateBusArguments) -> anyhow::Result<Exit> {
                 let rights = set_up(&wanted);
                 // The receiver waits for it.
                 let _gone = ready.send(rights.to_string());
-                answer(socket, segment, stop, told)
+                answer(socket, segment, script, stop, told)
             })
             .context("starting the bus thread")?;
         if let Ok(rights) = rights.recv() {
@@ -190,6 +200,24 @@ fn description(arguments: &SimulateBusArguments) -> Result<SegmentDescription, E
     Ok(description)
 }
 
+/// The fault script; what is wrong has been said when there is none.
+fn script(path: Option<&Path>, description: &SegmentDescription) -> Result<FaultScript, Exit> {
+    let Some(path) = path else { return Ok(FaultScript::default()) };
+    let read = || {
+        let text = read_text(path).map_err(|problem| vec![problem])?;
+        let script = FaultScript::parse_for(&text, ScriptUse::Bus)?;
+        match Segment::new(description.clone()) {
+            Ok(segment) => script.check(segment).map(|()| script),
+            // Said when the segment itself is made.
+            Err(_) => Ok(script),
+        }
+    };
+    read().map_err(|problems| {
+        print_problems(path, &problems, false);
+        Exit::Mistake
+    })
+}
+
 /// Servo drives of the generic type, each at another position.
 fn drives(count: u8) -> SegmentDescription {
     let text =
@@ -209,12 +237,14 @@ fn drives(count: u8) -> SegmentDescription {
 fn answer(
     mut socket: RawSocket,
     mut segment: Segment,
+    mut script: FaultScript,
     stop: &AtomicBool,
     told: &Told,
 ) -> anyhow::Result<SegmentStatistics> {
     let begin = socket.now();
     let mut seen = vec![AlStatus::default(); segment.device_count()];
     let mut buffer = [0; MAX_FRAME_BYTES];
+    inject(&mut segment, script.at_start(), told);
     while !stop.load(Ordering::Relaxed) {
         let idle_until = socket.now().plus(IDLE);
         let due = segment.next_return_due().map_or(idle_until, |due| begin.plus(due).min(idle_until));
@@ -234,6 +264,9 @@ fn answer(
             told.latest_us.fetch_max(late.0 / 1000, Ordering::Relaxed);
         }
         let now = now.since(begin);
+        let states = [ScriptState::Bus(segment.lowest_state())];
+        let due = script.due_in(segment.statistics().cyclic, now.as_seconds(), &states);
+        inject(&mut segment, due, told);
         match received.and_then(|length| buffer.get_mut(..length)) {
             Some(frame) => {
                 if segment.process_frame(frame, now) {
@@ -255,6 +288,15 @@ fn answer(
         }
     }
     Ok(segment.statistics())
+}
+
+/// What the script has. It was tried beforehand; what the faults before have made impossible is counted.
+fn inject(segment: &mut Segment, due: Vec<Injection>, told: &Told) {
+    for injection in due {
+        if segment.inject(injection).is_err() {
+            told.impossible.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 }
 
 /// A frame that cannot be sent is lost, as on a cable that is out.
@@ -290,6 +332,10 @@ fn summary(statistics: &SegmentStatistics, told: &Told) -> String {
     let failures = told.send_failures.load(Ordering::Relaxed);
     if failures > 0 {
         let _written = write!(text, "\nframes that could not be sent back: {failures}");
+    }
+    let impossible = told.impossible.load(Ordering::Relaxed);
+    if impossible > 0 {
+        let _written = write!(text, "\nlines of the fault script that had become impossible: {impossible}");
     }
     let late = told.late.load(Ordering::Relaxed);
     if late > 0 {

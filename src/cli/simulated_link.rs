@@ -103,7 +103,7 @@ impl SimulatedLink {
 
 impl FrameLink for SimulatedLink {
     fn send(&mut self, frame: &[u8]) -> Result<(), LinkError> {
-        if self.count == FRAMES_MAX {
+        if self.count == FRAMES_MAX || self.segment.refuses_frame() {
             return Err(LinkError::Full);
         }
         let Some(answer) = self.answers.get_mut((self.first + self.count) % FRAMES_MAX) else {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use super::assembly::Assembly;
-use super::fault_script::FaultScript;
+use super::fault_script::{FaultScript, ScriptState};
 use super::job_planner::CellPlanner;
 use super::simulated_link::{Pace, SimulatedLink};
 use crate::api::broker::Broker;
@@ -41,13 +41,18 @@ impl VirtualCell {
     pub fn start(
         assembly: &Assembly,
         files: Box<dyn Files>,
-        script: FaultScript,
+        mut script: FaultScript,
         seed: u64,
     ) -> anyhow::Result<Self> {
         let settings = assembly.cycle_settings().map_err(super::problems)?;
         let guards = assembly.guards().map_err(super::problems)?;
         let map = assembly.process_data_map().map_err(super::problems)?;
-        let link = SimulatedLink::new(assembly.simulated_segment(seed)?, Pace::Virtual);
+        script.check(assembly.simulated_segment(seed)?).map_err(super::problems).context("fault script")?;
+        let mut segment = assembly.simulated_segment(seed)?;
+        for injection in script.at_start() {
+            segment.inject(injection)?;
+        }
+        let link = SimulatedLink::new(segment, Pace::Virtual);
         let pump = FramePump::new(link, PumpSettings::SIMULATED);
         let bus = bring_up(pump, &assembly.bus_description())
             .map_err(|failure| anyhow::anyhow!("bringing up the simulated segment: {}", failure.error))?;
@@ -109,7 +114,9 @@ impl VirtualCell {
     /// The script names something that is not in the cell.
     pub fn step(&mut self) -> anyhow::Result<()> {
         self.cycles += 1;
-        let due = self.script.due(self.cycles, self.now().as_seconds(), self.state());
+        let states =
+            [ScriptState::Machine(self.state()), ScriptState::Bus(self.segment_mut().lowest_state())];
+        let due = self.script.due_in(self.cycles, self.now().as_seconds(), &states);
         for injection in due {
             self.segment_mut()
                 .inject(injection)

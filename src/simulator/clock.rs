@@ -97,10 +97,12 @@ impl DistributedClock {
         self.difference_ns = 0.0;
     }
 
-    /// Register 0x092C: sign and magnitude, the sign set when the local copy is behind.
-    pub(super) fn difference_register(&self) -> u32 {
-        let magnitude = self.difference_ns.abs().min(f64::from(0x7FFF_FFFF_u32)) as u32;
-        magnitude | if self.difference_ns < 0.0 { 1 << 31 } else { 0 }
+    /// Register 0x092C: sign and magnitude, the sign set when the local copy is behind. `off_ns` is a fault that is
+    /// added.
+    pub(super) fn difference_register(&self, off_ns: i32) -> u32 {
+        let difference = self.difference_ns + f64::from(off_ns);
+        let magnitude = difference.abs().min(f64::from(0x7FFF_FFFF_u32)) as u32;
+        magnitude | if difference < 0.0 { 1 << 31 } else { 0 }
     }
 
     /// Difference between this clock and the reference as the SubDevice sees it, ns.
@@ -207,7 +209,7 @@ mod tests {
             clock.compare(reference.system_time(sent), arrived);
         }
         assert!(clock.difference_ns().abs() < 20.0, "difference {} ns", clock.difference_ns());
-        assert!(clock.difference_register() & 0x7FFF_FFFF < 20);
+        assert!(clock.difference_register(0) & 0x7FFF_FFFF < 20);
     }
 
     #[test]
@@ -219,14 +221,14 @@ mod tests {
         let after = clock.system_time(Nanoseconds(MILLISECOND));
         assert!(after.abs_diff(before) <= 1000);
         clock.reset_control_loop();
-        assert_eq!(clock.difference_register(), 0);
+        assert_eq!(clock.difference_register(0), 0);
     }
 
     #[test]
     fn the_difference_register_is_sign_and_magnitude() {
         let mut clock = DistributedClock::new(0, 0.0, Nanoseconds(0));
         clock.compare(4_000, Nanoseconds(0));
-        assert_eq!(clock.difference_register(), 1 << 31 | 1_000, "behind by 4 µs, a quarter of it filtered");
+        assert_eq!(clock.difference_register(0), 1 << 31 | 1_000, "behind by 4 µs, a quarter of it filtered");
     }
 
     #[test]

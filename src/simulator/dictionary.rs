@@ -28,6 +28,7 @@ pub(super) enum Abort {
     MappingTooLong = 0x0604_0042,
     LengthDiffers = 0x0607_0010,
     LengthTooHigh = 0x0607_0012,
+    LengthTooLow = 0x0607_0013,
     NoSuchSubindex = 0x0609_0011,
     ValueOutOfRange = 0x0609_0030,
     WrongState = 0x0800_0022,
@@ -54,22 +55,23 @@ pub(super) enum Mappable {
 
 /// One value.
 #[derive(Clone, Debug)]
-struct Entry {
-    subindex: u8,
-    access: Access,
-    mappable: Mappable,
-    value: Vec<u8>,
+pub(super) struct Entry {
+    pub(super) subindex: u8,
+    pub(super) access: Access,
+    pub(super) mappable: Mappable,
+    pub(super) value: Vec<u8>,
     /// Longest value; shorter ones are accepted only where the length may vary.
-    bytes_max: usize,
+    pub(super) bytes_max: usize,
     /// Least and largest value a controller may write, as a signed number.
     range: Option<(i64, i64)>,
 }
 
 /// One object.
 #[derive(Clone, Debug)]
-struct Object {
-    index: u16,
-    entries: Vec<Entry>,
+pub(super) struct Object {
+    pub(super) index: u16,
+    /// By rising subindex.
+    pub(super) entries: Vec<Entry>,
 }
 
 /// All objects of a device, by rising index.
@@ -207,9 +209,19 @@ impl Dictionary {
         }
     }
 
-    fn object(&self, index: u16) -> Option<&Object> {
+    /// An object.
+    pub(super) fn object(&self, index: u16) -> Option<&Object> {
         let position = self.objects.binary_search_by_key(&index, |object| object.index).ok()?;
         self.objects.get(position)
+    }
+
+    /// Puts an object back as it was.
+    pub(super) fn restore(&mut self, object: Object) {
+        if let Ok(position) = self.objects.binary_search_by_key(&object.index, |found| found.index)
+            && let Some(place) = self.objects.get_mut(position)
+        {
+            *place = object;
+        }
     }
 
     fn entry(&self, index: u16, subindex: u8) -> Option<&Entry> {

@@ -4,10 +4,29 @@ use crate::units::Nanoseconds;
 
 use super::al_state::AlState;
 use super::description::Channel;
+use super::faults::{Flapping, FrameFault, MailboxFault, SubDeviceFault};
 
 /// Something goes wrong, or is put right again.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Injection {
+    /// Something happens to frames.
+    Frames(FrameFault),
+    /// A bad contact.
+    Flapping(Flapping),
+    /// The mailbox of a SubDevice misbehaves.
+    Mailbox {
+        /// Which SubDevice, counted from 0.
+        device: usize,
+        /// How.
+        fault: MailboxFault,
+    },
+    /// A SubDevice misbehaves.
+    SubDevice {
+        /// Which one, counted from 0.
+        device: usize,
+        /// How.
+        fault: SubDeviceFault,
+    },
     /// The next `count` frames do not come back.
     DropFrames {
         /// How many.

@@ -26,15 +26,20 @@
 mod al_state;
 mod cia402;
 mod clock;
+mod complete_access;
 mod description;
 mod dictionary;
 mod equipment;
 mod esc;
+mod faults;
 mod fmmu;
 mod frame;
 mod injection;
 mod mailbox;
+mod mailbox_faults;
 mod motor;
+mod object_information;
+mod object_names;
 mod process_data;
 mod random;
 mod sdo;
@@ -53,6 +58,7 @@ pub use description::{
     PowerSourceParameters, SegmentDescription, SimulatedDevice, Switches,
 };
 pub use equipment::PowerSourceSnapshot;
+pub use faults::{Flapping, FrameFault, MailboxFault, SiiNumber, SubDeviceFault};
 pub use injection::{ArcFailure, Injection, InjectionError, ShaftSwitch};
 pub use segment::{DeviceSnapshot, Segment, SegmentStatistics};
 pub use servo::{DriveSnapshot, ReceivedSetpoint};

@@ -1,9 +1,12 @@
-//! SDO server: expedited, normal and segmented transfers in both directions, aborts, object lists
-//! (ETG.1000.6, 5.6.2 and 5.6.3).
+//! SDO server: expedited, normal and segmented transfers in both directions, complete access, aborts
+//! (ETG.1000.6, 5.6.2).
+
+use std::borrow::Cow;
 
 use super::al_state::AlState;
-use super::dictionary::{Abort, Dictionary, Mappable, ObjectAddress};
-use super::wire::{put, put_u8, put_u16, put_u32, u8_at, u16_at, u32_at};
+use super::complete_access::Padding;
+use super::dictionary::{Abort, Dictionary, ObjectAddress};
+use super::wire::{put, put_u8, put_u16, put_u32, u8_at, u32_at};
 
 /// Longest value that can be transferred.
 const TRANSFER_BYTES_MAX: usize = 2048;
@@ -23,18 +26,20 @@ enum Transfer {
     },
     Download {
         address: ObjectAddress,
+        complete: bool,
         size: usize,
         toggle: bool,
     },
-    /// An object list of which fragments are still to be sent.
-    List {
-        done: usize,
-    },
 }
+
+/// Command bit 4 of the first message of a transfer: all subindices at once.
+const COMPLETE_ACCESS: u8 = 1 << 4;
 
 /// The server of one device.
 #[derive(Clone, Debug)]
 pub(super) struct SdoServer {
+    /// How subindex 0 is sent and expected in complete access.
+    pub(super) padding: Padding,
     transfer: Transfer,
     buffer: Vec<u8>,
 }
@@ -42,7 +47,11 @@ pub(super) struct SdoServer {
 impl SdoServer {
     /// A server without a transfer.
     pub(super) fn new() -> Self {
-        Self { transfer: Transfer::None, buffer: Vec::with_capacity(TRANSFER_BYTES_MAX) }
+        Self {
+            padding: Padding::default(),
+            transfer: Transfer::None,
+            buffer: Vec::with_capacity(TRANSFER_BYTES_MAX),
+        }
     }
 
     /// Forgets any transfer.
@@ -82,27 +91,44 @@ impl SdoServer {
         }))
     }
 
+    fn write(
+        &self,
+        dictionary: &mut Dictionary,
+        address: ObjectAddress,
+        complete: bool,
+        data: &[u8],
+        state: AlState,
+    ) -> Result<(), Abort> {
+        if complete {
+            dictionary.write_complete(address, self.padding, data, state)
+        } else {
+            dictionary.write(address.index, address.subindex, data, state)
+        }
+    }
+
     fn upload(&mut self, request: &[u8], dictionary: &Dictionary, reply: &mut [u8]) -> Result<usize, Abort> {
         self.reset();
-        if u8_at(request, 0) & 0x10 != 0 {
-            return Err(Abort::CompleteAccessNotSupported);
-        }
+        let complete = u8_at(request, 0) & COMPLETE_ACCESS;
         let address = ObjectAddress::at(request, 1);
-        let value = dictionary.read(address.index, address.subindex)?;
+        let value: Cow<'_, [u8]> = if complete == 0 {
+            dictionary.read(address.index, address.subindex)?.into()
+        } else {
+            dictionary.read_complete(address, self.padding)?.into()
+        };
         put_u16(reply, 1, address.index);
         put_u8(reply, 3, address.subindex);
         if (1..=4).contains(&value.len()) {
-            put_u8(reply, 0, 0x43 | ((4 - value.len()) as u8) << 2);
+            put_u8(reply, 0, 0x43 | complete | ((4 - value.len()) as u8) << 2);
             put_u32(reply, 4, 0);
-            put(reply, 4, value);
+            put(reply, 4, &value);
             return Ok(SDO_BYTES);
         }
-        put_u8(reply, 0, 0x41);
+        put_u8(reply, 0, 0x41 | complete);
         put_u32(reply, 4, value.len() as u32);
         let first = value.len().min(reply.len().saturating_sub(SDO_BYTES));
         put(reply, SDO_BYTES, value.get(..first).unwrap_or(&[]));
         if first < value.len() {
-            self.buffer.extend_from_slice(value);
+            self.buffer.extend_from_slice(&value);
             self.transfer = Transfer::Upload { done: first, toggle: false };
         }
         Ok(SDO_BYTES + first)
@@ -139,30 +165,30 @@ impl SdoServer {
     ) -> Result<usize, Abort> {
         self.reset();
         let command = u8_at(request, 0);
-        if command & 0x10 != 0 {
-            return Err(Abort::CompleteAccessNotSupported);
-        }
+        let complete = command & COMPLETE_ACCESS != 0;
         let address = ObjectAddress::at(request, 1);
         if command & 0x02 != 0 {
             let count = if command & 0x01 == 0 { 4 } else { 4 - usize::from(command >> 2 & 3) };
             let data = request.get(4..4 + count).ok_or(Abort::LengthDiffers)?;
-            dictionary.write(address.index, address.subindex, data, state)?;
+            self.write(dictionary, address, complete, data, state)?;
         } else {
             let size = u32_at(request, 4) as usize;
             if size > TRANSFER_BYTES_MAX {
                 return Err(Abort::OutOfMemory);
             }
-            dictionary.check_write(address.index, address.subindex, size, state)?;
+            if !complete {
+                dictionary.check_write(address.index, address.subindex, size, state)?;
+            }
             let data = request.get(SDO_BYTES..).unwrap_or(&[]);
             let data = data.get(..data.len().min(size)).unwrap_or(&[]);
             if data.len() == size {
-                dictionary.write(address.index, address.subindex, data, state)?;
+                self.write(dictionary, address, complete, data, state)?;
             } else {
                 self.buffer.extend_from_slice(data);
-                self.transfer = Transfer::Download { address, size, toggle: false };
+                self.transfer = Transfer::Download { address, complete, size, toggle: false };
             }
         }
-        put_u8(reply, 0, 0x60);
+        put_u8(reply, 0, 0x60 | command & COMPLETE_ACCESS);
         put_u16(reply, 1, address.index);
         put_u8(reply, 3, address.subindex);
         put_u32(reply, 4, 0);
@@ -176,7 +202,7 @@ impl SdoServer {
         state: AlState,
         reply: &mut [u8],
     ) -> Result<usize, (ObjectAddress, Abort)> {
-        let Transfer::Download { address, size, toggle } = self.transfer else {
+        let Transfer::Download { address, complete, size, toggle } = self.transfer else {
             return Err((ObjectAddress::default(), Abort::UnknownCommand));
         };
         let command = u8_at(request, 0);
@@ -190,11 +216,10 @@ impl SdoServer {
             return Err((address, Abort::LengthTooHigh));
         }
         self.buffer.extend_from_slice(data);
-        self.transfer = Transfer::Download { address, size, toggle: !toggle };
+        self.transfer = Transfer::Download { address, complete, size, toggle: !toggle };
         if command & 0x01 != 0 {
-            let complete = self.buffer.len() == size;
-            let written = if complete {
-                dictionary.write(address.index, address.subindex, &self.buffer, state)
+            let written = if self.buffer.len() == size {
+                self.write(dictionary, address, complete, &self.buffer, state)
             } else {
                 Err(Abort::LengthDiffers)
             };
@@ -204,54 +229,5 @@ impl SdoServer {
         put_u8(reply, 0, 0x20 | u8::from(toggle) << 4);
         reply.get_mut(1..SDO_BYTES).unwrap_or(&mut []).fill(0);
         Ok(SDO_BYTES)
-    }
-
-    /// Answers an SDO information request (what follows the CoE header). Lists are answered; descriptions are
-    /// not supported.
-    pub(super) fn information(&mut self, request: &[u8], dictionary: &Dictionary, reply: &mut [u8]) -> usize {
-        const GET_LIST: u8 = 1;
-        self.reset();
-        let list = u16_at(request, 4);
-        if u8_at(request, 0) & 0x7F != GET_LIST || list > 5 {
-            put_u32(reply, 0, 7);
-            put_u32(reply, 4, Abort::UnsupportedAccess as u32);
-            return 8;
-        }
-        self.buffer.extend_from_slice(&list.to_le_bytes());
-        let outputs = || dictionary.mappable_indices(Mappable::Outputs);
-        let inputs = || dictionary.mappable_indices(Mappable::Inputs);
-        match list {
-            0 => {
-                let counts = [dictionary.indices().count(), outputs().count(), inputs().count(), 0, 0];
-                for count in counts {
-                    self.buffer.extend_from_slice(&(count as u16).to_le_bytes());
-                }
-            }
-            1 => dictionary.indices().for_each(|index| self.buffer.extend_from_slice(&index.to_le_bytes())),
-            2 => outputs().for_each(|index| self.buffer.extend_from_slice(&index.to_le_bytes())),
-            3 => inputs().for_each(|index| self.buffer.extend_from_slice(&index.to_le_bytes())),
-            _ => {}
-        }
-        self.transfer = Transfer::List { done: 0 };
-        self.next_fragment(reply).unwrap_or(0)
-    }
-
-    /// The next fragment of an object list, when one is to be sent.
-    pub(super) fn next_fragment(&mut self, reply: &mut [u8]) -> Option<usize> {
-        let Transfer::List { done } = self.transfer else { return None };
-        let room = (reply.len().saturating_sub(4) & !1).max(2);
-        let rest = self.buffer.get(done..).unwrap_or(&[]);
-        let count = rest.len().min(room);
-        let left = (rest.len() - count).div_ceil(room);
-        put_u8(reply, 0, 2 | u8::from(left > 0) << 7);
-        put_u8(reply, 1, 0);
-        put_u16(reply, 2, left as u16);
-        put(reply, 4, rest.get(..count).unwrap_or(&[]));
-        if left == 0 {
-            self.reset();
-        } else {
-            self.transfer = Transfer::List { done: done + count };
-        }
-        Some(4 + count)
     }
 }

@@ -3,6 +3,7 @@
 use crate::devices::PdoMap;
 
 use super::description::SimulatedDevice;
+use super::faults::SiiNumber;
 use super::process_data::{
     MAILBOX_BYTES, MAILBOX_IN_START, MAILBOX_OUT_START, SyncManagerPlan, SyncManagerUse, has_mailbox,
 };
@@ -66,6 +67,21 @@ impl Sii {
         self.address = 0;
         self.data = [0; 8];
         self.busy_reads = 0;
+    }
+
+    /// Replaces a number of the image; the checksum stays right.
+    pub(super) fn set_number(&mut self, number: SiiNumber, value: u32) {
+        match number {
+            SiiNumber::Vendor => put_u32(&mut self.image, 16, value),
+            SiiNumber::Product => put_u32(&mut self.image, 20, value),
+            SiiNumber::Revision => put_u32(&mut self.image, 24, value),
+            SiiNumber::Serial => put_u32(&mut self.image, 28, value),
+            SiiNumber::Alias => {
+                put_u16(&mut self.image, 8, value as u16);
+                let crc = checksum(self.image.get(..14).unwrap_or(&[]));
+                put_u16(&mut self.image, 14, u16::from(crc));
+            }
+        }
     }
 
     /// Station alias, word 4.
@@ -208,8 +224,8 @@ fn image(simulated: &SimulatedDevice) -> Vec<u8> {
     general[0] = 2;
     general[2] = 1;
     general[3] = 1;
-    // SDO, SDO information, PDO assignment, PDO configuration.
-    general[5] = if coe { 0x0F } else { 0 };
+    // SDO, SDO information, PDO assignment, PDO configuration, complete access.
+    general[5] = if coe { 0x2F } else { 0 };
     general[14] = 1;
     // Ports 0 and 1: MII.
     put_u16(&mut general, 16, 0x0011);

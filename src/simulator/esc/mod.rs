@@ -9,6 +9,7 @@ use crate::units::Nanoseconds;
 
 use super::clock::{DistributedClock, Sync0};
 use super::fmmu::{BitSpan, FMMU_COUNT, Fmmu, Span};
+use super::random::Random;
 use super::sii::Sii;
 use super::sync_manager::{
     Direction, SYNC_MANAGER_BASE, SYNC_MANAGER_BYTES, SYNC_MANAGER_COUNT, SyncManager, Touch,
@@ -35,6 +36,7 @@ pub(super) mod register {
     pub(in super::super) const EVENT_MASK: usize = 0x0200;
     pub(in super::super) const EVENT_REQUEST: usize = 0x0210;
     pub(in super::super) const ERROR_COUNTERS: usize = 0x0300;
+    pub(in super::super) const LOST_LINK_COUNTERS: usize = 0x0310;
     pub(in super::super) const WATCHDOG_DIVIDER: usize = 0x0400;
     pub(in super::super) const WATCHDOG_PDI: usize = 0x0410;
     pub(in super::super) const WATCHDOG_SM: usize = 0x0420;
@@ -63,6 +65,15 @@ const EVENT_AL_STATUS: u16 = 1 << 3;
 /// Sync manager 0; the others follow.
 const EVENT_SYNC_MANAGER: u16 = 1 << 4;
 
+/// A watchdog of the ESC, by the place of its counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Watchdog {
+    /// Process data.
+    SyncManager = 0,
+    /// The application behind the process data interface.
+    ProcessDataInterface = 1,
+}
+
 /// What frames have done that the application must know.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct EscEvents {
@@ -82,6 +93,17 @@ pub(super) struct EscEvents {
     pub(super) reset: bool,
 }
 
+/// What is wrong with what a clock shows; it runs on undisturbed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ClockFaults {
+    /// Added to the difference at 0x092C, ns.
+    pub(super) difference_ns: i32,
+    /// Largest jitter of the system time, ns, and where it comes from.
+    pub(super) jitter: Option<(u32, Random)>,
+    /// The clock has 32 bits.
+    pub(super) is_narrow: bool,
+}
+
 /// Registers, process memory and what hangs on them.
 #[derive(Debug)]
 pub(super) struct EscMemory {
@@ -92,6 +114,8 @@ pub(super) struct EscMemory {
     pub(super) sii: Sii,
     pub(super) clock: Option<DistributedClock>,
     pub(super) sync0: Sync0,
+    /// What is wrong with what the clock shows.
+    pub(super) clock_faults: ClockFaults,
     /// What happened since it was last taken.
     pub(super) events: EscEvents,
     station_address: u16,
@@ -106,6 +130,19 @@ pub(super) struct EscMemory {
 }
 
 impl EscMemory {
+    /// Injected: errors at a port. Counters stop at 255.
+    pub(super) fn count_port_errors(&mut self, port: usize, invalid_frames: u8, lost_links: u8) {
+        for (at, count) in
+            [(r::ERROR_COUNTERS + 2 * port, invalid_frames), (r::LOST_LINK_COUNTERS + port, lost_links)]
+        {
+            if port < 4
+                && let Some(counter) = self.memory.get_mut(at)
+            {
+                *counter = counter.saturating_add(count);
+            }
+        }
+    }
+
     /// After power-on. `clock` is there where the device has distributed clocks.
     pub(super) fn new(sii: Sii, clock: Option<DistributedClock>) -> Self {
         let mut esc = Self {
@@ -116,6 +153,7 @@ impl EscMemory {
             sii,
             clock: None,
             sync0: Sync0::default(),
+            clock_faults: ClockFaults::default(),
             events: EscEvents::default(),
             station_address: 0,
             alias: None,
@@ -174,9 +212,9 @@ impl EscMemory {
     /// Tells where the device stands in the line: the way from here to the end and back, `None` for the last.
     pub(super) fn set_return_delay(&mut self, return_delay: Option<Nanoseconds>) {
         self.return_delay = return_delay;
-        // Loops of ports 2 and 3 closed; port 0 with link and communication; port 1 as connected.
+        // The application is alive. Loops of ports 2 and 3 closed; port 0 with link and communication; port 1 as connected.
         let second = if return_delay.is_some() { 1 << 5 | 1 << 11 } else { 1 << 10 };
-        let status = 1 | 1 << 4 | 1 << 9 | second | 1 << 12 | 1 << 14;
+        let status = 0b11 | 1 << 4 | 1 << 9 | second | 1 << 12 | 1 << 14;
         if u16_at(&self.memory, r::DL_STATUS) != status {
             put_u16(&mut self.memory, r::DL_STATUS, status);
             self.request_event(EVENT_DL_STATUS);
@@ -214,7 +252,7 @@ impl EscMemory {
             return false;
         }
         if end > r::SII_CONFIGURATION {
-            if overlaps(address, end, 0x0900, 0x0A00) {
+            if overlaps(address, end, r::DC_PORT_TIME, 0x0A00) {
                 if self.clock.is_none() {
                     return false;
                 }
@@ -406,10 +444,24 @@ impl EscMemory {
         self.request_event(EVENT_AL_STATUS);
     }
 
-    /// Counts an expired watchdog; the counter stops at its end.
-    pub(super) fn count_watchdog_expiry(&mut self) {
-        let count = u8_at(&self.memory, r::WATCHDOG_COUNTER).saturating_add(1);
-        put_u8(&mut self.memory, r::WATCHDOG_COUNTER, count);
+    /// Counts an expired watchdog; the counters stop at their end.
+    pub(super) fn count_watchdog_expiry(&mut self, watchdog: Watchdog) {
+        let at = r::WATCHDOG_COUNTER + watchdog as usize;
+        let count = u8_at(&self.memory, at).saturating_add(1);
+        put_u8(&mut self.memory, at, count);
+    }
+
+    /// Shows whether the application is alive: DL status bits 0 and 1.
+    pub(super) fn show_application(&mut self, alive: bool) {
+        let status = u16_at(&self.memory, r::DL_STATUS) & !0b11;
+        put_u16(&mut self.memory, r::DL_STATUS, status | if alive { 0b11 } else { 0b01 });
+    }
+
+    /// The clock has 32 bits from now on.
+    pub(super) fn narrow_clock(&mut self) {
+        self.clock_faults.is_narrow = true;
+        let features = u16_at(&self.memory, 8) & !(1 << 3);
+        put_u16(&mut self.memory, 8, features);
     }
 
     /// A sync manager.

@@ -181,8 +181,16 @@ impl EscMemory {
     /// Brings the clock's registers up to date before they are read.
     pub(super) fn show_clock(&mut self, at: Nanoseconds) {
         if let Some(clock) = &self.clock {
-            put_u64(&mut self.memory, r::DC_SYSTEM_TIME, clock.system_time(at));
-            put_u32(&mut self.memory, r::DC_DIFFERENCE, clock.difference_register());
+            let faults = &mut self.clock_faults;
+            let jitter = faults
+                .jitter
+                .as_mut()
+                .map_or(0, |(up_to_ns, random)| (f64::from(*up_to_ns) * random.symmetric()) as i64);
+            let time = clock.system_time(at).wrapping_add_signed(jitter);
+            let shown = if faults.is_narrow { time & u64::from(u32::MAX) } else { time };
+            put_u64(&mut self.memory, r::DC_SYSTEM_TIME, shown);
+            let difference = clock.difference_register(faults.difference_ns);
+            put_u32(&mut self.memory, r::DC_DIFFERENCE, difference);
             if let Some(next) = self.sync0.next() {
                 put_u64(&mut self.memory, r::DC_START_TIME, next);
             }

@@ -1,5 +1,8 @@
 //! Switches faults on in a running segment.
 
+use crate::devices::MAX_SUBDEVICES;
+
+use super::super::faults::SubDeviceFault;
 use super::super::injection::{Injection, InjectionError};
 use super::super::subdevice::SubDevice;
 use super::Segment;
@@ -11,6 +14,20 @@ impl Segment {
     /// When there is no such device, channel or equipment; nothing happens then.
     pub fn inject(&mut self, injection: Injection) -> Result<(), InjectionError> {
         match injection {
+            Injection::Frames(fault) => self.frame_faults.inject(fault, self.now),
+            Injection::Flapping(flapping) => {
+                if flapping.position >= self.devices.len() {
+                    return Err(InjectionError::NoSuchDevice { device: flapping.position });
+                }
+                self.frame_faults.flap(flapping, self.now);
+            }
+            Injection::Mailbox { device, fault } => {
+                let now = self.now;
+                if !self.device_mut(device)?.inject_into_mailbox(fault, now) {
+                    return Err(InjectionError::WrongKind { device });
+                }
+            }
+            Injection::SubDevice { device, fault } => return self.inject_into_device(device, fault),
             Injection::DropFrames { count, processed: false } => self.faults.drop_before = count,
             Injection::DropFrames { count, processed: true } => self.faults.drop_after = count,
             Injection::DuplicateFrames { count } => self.faults.duplicate = count,
@@ -19,10 +36,7 @@ impl Segment {
             Injection::WorkingCounterOffset { count, offset } => {
                 self.faults.working_counter = (count, offset);
             }
-            Injection::Detach { position } => {
-                self.detached = position;
-                self.wire_up();
-            }
+            Injection::Detach { position } => self.cut_before(position),
             Injection::Attach => {
                 self.detached = self.devices.len();
                 self.wire_up();
@@ -40,7 +54,8 @@ impl Segment {
                 self.device_mut(device)?.set_refused(state, code);
             }
             Injection::Emergency { device, code, register } => {
-                if !self.device_mut(device)?.send_emergency(code, register) {
+                let now = self.now;
+                if !self.device_mut(device)?.send_emergency(code, register, now) {
                     return Err(InjectionError::WrongKind { device });
                 }
             }
@@ -86,7 +101,11 @@ impl Segment {
             | Injection::EncoderJump { device, .. }
             | Injection::ShaftSwitch { device, .. }
             | Injection::PlantStall { device, .. } => Some(device),
-            Injection::DropFrames { .. }
+            Injection::Frames(_)
+            | Injection::Flapping(_)
+            | Injection::Mailbox { .. }
+            | Injection::SubDevice { .. }
+            | Injection::DropFrames { .. }
             | Injection::DuplicateFrames { .. }
             | Injection::DelayFrames { .. }
             | Injection::CorruptFrames { .. }
@@ -123,6 +142,55 @@ impl Segment {
             } else if let Injection::PlantStall { stalled, .. } = injection {
                 servo.set_stalled(stalled);
             }
+        }
+        Ok(())
+    }
+
+    /// Cuts the cable before a SubDevice; the one before it notices the loss of the link.
+    pub(super) fn cut_before(&mut self, position: usize) {
+        self.detached = position;
+        let before = position.checked_sub(1).and_then(|before| self.devices.get_mut(before));
+        if let Some(before) = before {
+            before.esc.count_port_errors(1, 0, 1);
+        }
+        self.wire_up();
+    }
+
+    fn inject_into_device(&mut self, device: usize, fault: SubDeviceFault) -> Result<(), InjectionError> {
+        let now = self.now;
+        match fault {
+            SubDeviceFault::ChangePlaces { with } => {
+                if device.max(with) >= self.devices.len() {
+                    return Err(InjectionError::NoSuchDevice { device: device.max(with) });
+                }
+                self.devices.swap(device, with);
+                self.wire_up();
+            }
+            SubDeviceFault::Doubled => {
+                if self.devices.len() >= MAX_SUBDEVICES {
+                    return Err(InjectionError::NoSuchDevice { device: self.devices.len() });
+                }
+                let double = self.device_mut(device)?.double(now);
+                let was_whole = self.detached >= self.devices.len();
+                self.devices.push(double);
+                if was_whole {
+                    self.detached = self.devices.len();
+                }
+                self.wire_up();
+            }
+            SubDeviceFault::Bridged { bridged } => {
+                self.device_mut(device)?.is_bridged = bridged;
+                self.wire_up();
+            }
+            SubDeviceFault::WorkingCounter { .. }
+            | SubDeviceFault::ShownStatus(_)
+            | SubDeviceFault::SlowTransitions { .. }
+            | SubDeviceFault::Identity { .. }
+            | SubDeviceFault::Hang { .. }
+            | SubDeviceFault::Sync0Lost { .. }
+            | SubDeviceFault::ClockDifference { .. }
+            | SubDeviceFault::ClockJitter { .. }
+            | SubDeviceFault::NarrowClock => self.device_mut(device)?.inject(fault, now),
         }
         Ok(())
     }

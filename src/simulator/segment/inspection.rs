@@ -3,7 +3,7 @@
 use crate::devices::DeviceKind;
 use crate::units::Nanoseconds;
 
-use super::super::al_state::AlStatus;
+use super::super::al_state::{AlState, AlStatus};
 use super::super::description::Channel;
 use super::super::equipment::{PowerSource, PowerSourceSnapshot};
 use super::super::servo::{DriveSnapshot, ReceivedSetpoint};
@@ -55,6 +55,13 @@ impl Segment {
     #[must_use]
     pub fn device_name(&self, device: usize) -> Option<&str> {
         self.devices.get(device).map(SubDevice::name)
+    }
+
+    /// The lowest AL state of all SubDevices frames reach; INIT without any.
+    #[must_use]
+    pub fn lowest_state(&self) -> AlState {
+        let reached = self.devices.iter().take(self.reachable).filter(|device| !device.is_bridged);
+        reached.map(|device| device.status().state).min().unwrap_or_default()
     }
 
     /// A SubDevice, seen from outside.

@@ -1,5 +1,6 @@
 //! The segment: frames in, frames out, time, injections, and what tests may look at.
 
+mod frame_faults;
 mod injections;
 mod inspection;
 
@@ -10,6 +11,7 @@ use super::equipment::{EQUIPMENT_PERIOD_NS, PowerSource, Wiring};
 use super::frame::{Addressing, Command, DatagramPlace, HEADERS_BYTES, add_working_counter, payload_bytes};
 use super::subdevice::SubDevice;
 use super::wire::{put_u16, u8_at, u16_at, u32_at};
+use frame_faults::{Contact, Fate};
 pub use inspection::DeviceSnapshot;
 
 /// Longest Ethernet frame without its checksum.
@@ -34,7 +36,7 @@ pub struct SegmentStatistics {
 
 /// Frame injections in force: how many frames are left.
 #[derive(Clone, Copy, Debug, Default)]
-struct FrameFaults {
+struct FrameCounts {
     drop_before: u32,
     drop_after: u32,
     duplicate: u32,
@@ -73,7 +75,8 @@ pub struct Segment {
     reachable: usize,
     now: Nanoseconds,
     equipment_stepped: Nanoseconds,
-    faults: FrameFaults,
+    faults: FrameCounts,
+    frame_faults: frame_faults::FrameFaults,
     returned: Vec<ReturnedFrame>,
     scratch: Box<[u8]>,
     statistics: SegmentStatistics,
@@ -112,7 +115,8 @@ impl Segment {
             reachable: count,
             now: Nanoseconds(0),
             equipment_stepped: Nanoseconds(0),
-            faults: FrameFaults::default(),
+            faults: FrameCounts::default(),
+            frame_faults: frame_faults::FrameFaults::new(seed),
             returned: Vec::new(),
             scratch: vec![0; FRAME_BYTES_MAX].into_boxed_slice(),
             statistics: SegmentStatistics::default(),
@@ -139,7 +143,7 @@ impl Segment {
             return false;
         };
         self.statistics.frames += 1;
-        if self.reachable == 0 || take_one(&mut self.faults.drop_before) {
+        if self.reachable == 0 || self.frame_faults.is_down(now) || take_one(&mut self.faults.drop_before) {
             self.statistics.lost += 1;
             return false;
         }
@@ -162,6 +166,18 @@ impl Segment {
         {
             *byte ^= self.faults.corrupt.2;
         }
+        match self.frame_faults.fate(frame, self.now) {
+            Fate::Returns => {}
+            Fate::Lost => {
+                self.statistics.lost += 1;
+                return false;
+            }
+            Fate::Waits => return false,
+            Fate::Instead(frames) => {
+                frames.iter().for_each(|(due, frame)| self.keep(frame, *due));
+                return false;
+            }
+        }
         if take_one(&mut self.faults.duplicate) {
             self.keep(frame, self.now);
         }
@@ -170,6 +186,11 @@ impl Segment {
             return false;
         }
         true
+    }
+
+    /// Whoever sends a frame now has to be refused, as by a network interface whose queue is full.
+    pub const fn refuses_frame(&mut self) -> bool {
+        self.frame_faults.takes_refusal()
     }
 
     fn keep(&mut self, frame: &[u8], due: Nanoseconds) {
@@ -260,6 +281,9 @@ impl Segment {
         for position in 0..self.reachable {
             let at = self.arrival(position);
             let Some(device) = self.devices.get_mut(position) else { break };
+            if device.is_bridged {
+                continue;
+            }
             let is_addressed = match addressing {
                 Addressing::Position => address == 0,
                 Addressing::Configured => device.esc.is_addressed(address),
@@ -307,10 +331,14 @@ impl Segment {
         for position in 0..self.reachable {
             let at = self.arrival(position);
             let Some(device) = self.devices.get_mut(position) else { break };
+            if device.is_bridged {
+                continue;
+            }
             let (has_read, has_written) = device.esc.exchange(address, data, (reads, writes), at);
             // A read counts 1; a write counts 1, in a read-write command 2.
             counted += u16::from(has_read) + u16::from(has_written) * if reads { 2 } else { 1 };
             if has_read || has_written {
+                counted = counted.wrapping_add_signed(device.take_count_offset());
                 device.handle_events(self.now);
             }
         }
@@ -325,6 +353,9 @@ impl Segment {
         for position in 0..self.reachable {
             let at = self.arrival(position);
             let Some(device) = self.devices.get_mut(position) else { break };
+            if device.is_bridged {
+                continue;
+            }
             let reads = match addressing {
                 Addressing::Position => address == 0,
                 Addressing::Configured | Addressing::Broadcast => device.esc.is_addressed(address),
@@ -358,6 +389,14 @@ impl Segment {
         while now.since(self.equipment_stepped).0 >= EQUIPMENT_PERIOD_NS {
             self.step_equipment();
         }
+        match self.frame_faults.contact(now) {
+            Some(Contact::Lost { position }) => self.cut_before(position),
+            Some(Contact::Back) => {
+                self.detached = self.devices.len();
+                self.wire_up();
+            }
+            None => {}
+        }
         let mut came_back = false;
         for device in &mut self.devices {
             came_back |= device.switch_on_if_due(now);
@@ -380,7 +419,9 @@ impl Segment {
     fn wire_up(&mut self) {
         let supplied = self.devices.iter().take_while(|device| !device.is_off()).count();
         self.reachable = supplied.min(self.detached);
-        let last = self.reachable.saturating_sub(1);
+        let mut reachable = self.devices.iter().take(self.reachable);
+        let last = reachable.rposition(|device| !device.is_bridged);
+        let last = last.unwrap_or(0);
         for (position, device) in self.devices.iter_mut().enumerate() {
             let behind = last.saturating_sub(position) as u64;
             let delay = Nanoseconds(2 * behind * self.hop_delay.0);

@@ -1,6 +1,7 @@
 //! One SubDevice: the application layer between the [ESC](super::esc) and the application behind it. Grants AL
 //! transitions, watches the outputs, serves the mailbox and lets the application run.
 
+mod disturbances;
 mod transitions;
 
 use crate::devices::DeviceKind;
@@ -10,13 +11,14 @@ use super::al_state::{AlState, AlStatus, code};
 use super::clock::DistributedClock;
 use super::description::{DeviceParameters, SimulatedDevice};
 use super::dictionary::Dictionary;
-use super::esc::{EscEvents, EscMemory, register};
+use super::esc::{EscEvents, EscMemory, Watchdog, register};
 use super::mailbox::{self, Emergency, Mailbox};
 use super::process_data::{PROCESS_DATA_BYTES_MAX, SyncManagerPlan, SyncManagerUse, has_mailbox};
 use super::random::Random;
 use super::servo::Servo;
 use super::sii::Sii;
 use super::terminal::Terminal;
+use disturbances::Disturbances;
 
 /// What is behind the ESC.
 #[derive(Debug)]
@@ -69,6 +71,10 @@ pub(super) struct SubDevice {
     refused: Option<(AlState, u16)>,
     /// Injected: without supply up to this time.
     off_until: Option<Nanoseconds>,
+    /// Injected: frames pass by.
+    pub(super) is_bridged: bool,
+    /// Injected: what else is wrong.
+    disturbances: Disturbances,
     random: Random,
 }
 
@@ -121,6 +127,8 @@ impl SubDevice {
             missed: 0,
             refused: None,
             off_until: None,
+            is_bridged: false,
+            disturbances: Disturbances::default(),
             random,
             simulated,
         };
@@ -192,15 +200,20 @@ impl SubDevice {
 
     /// Lets time pass up to `now`.
     pub(super) fn advance(&mut self, now: Nanoseconds) {
-        if self.is_off() {
+        if self.is_off() || self.hangs(now) {
             return;
         }
+        self.advance_mailbox(now);
+        self.advance_transition(now);
         let mut pulses = false;
         if let Some(clock) = &mut self.esc.clock {
             clock.advance(now);
             let system_time = clock.system_time(now);
             while let Some(pulse) = self.esc.sync0.take_pulse(system_time) {
                 let ago = system_time.wrapping_sub(pulse);
+                if self.misses_sync0() {
+                    continue;
+                }
                 self.sync0_event(Nanoseconds(now.0.saturating_sub(ago)));
                 pulses = true;
             }
@@ -209,7 +222,8 @@ impl SubDevice {
         if self.op_wanted_until.is_some() {
             self.grant_op(now);
         }
-        let is_driven_by_sync0 = pulses || self.esc.sync0.next().is_some();
+        self.check_sync0(now);
+        let is_driven_by_sync0 = pulses || self.esc.sync0.next().is_some() && !self.disturbances.sync0_lost;
         match &mut self.application {
             Application::Servo(servo) => {
                 if !is_driven_by_sync0 {
@@ -303,7 +317,7 @@ impl SubDevice {
         }
         self.watchdog_until = None;
         self.esc.set_register_u16(register::WATCHDOG_STATUS, 0);
-        self.esc.count_watchdog_expiry();
+        self.esc.count_watchdog_expiry(Watchdog::SyncManager);
         self.watchdog_expiries += 1;
         if self.status.state == AlState::Op {
             self.fall_to(AlState::SafeOp, code::WATCHDOG, until);
@@ -317,6 +331,10 @@ impl SubDevice {
         if self.esc.events == EscEvents::default() {
             return;
         }
+        if self.disturbances.hung_until.is_some() {
+            // Nobody looks; what was written waits.
+            return;
+        }
         let events = std::mem::take(&mut self.esc.events);
         if events.written != 0
             && let Some(manager) = self.outputs.manager
@@ -326,10 +344,10 @@ impl SubDevice {
         }
         let mailboxes = 1 << mailbox::OUT | 1 << mailbox::IN;
         if self.mailbox.is_some() && (events.written | events.read | events.repeat) & mailboxes != 0 {
-            self.mailbox_touched(events.repeat);
+            self.mailbox_touched(events.repeat, now);
         }
         if events.al_control {
-            self.al_control_written(now);
+            self.al_control_requested(now);
         }
         if events.sync_managers_changed && self.status.state >= AlState::SafeOp && !self.managers_still_work()
         {
@@ -363,7 +381,7 @@ impl SubDevice {
         }
     }
 
-    fn mailbox_touched(&mut self, repeat: u8) {
+    fn mailbox_touched(&mut self, repeat: u8, now: Nanoseconds) {
         let Some(mailbox) = &mut self.mailbox else { return };
         if repeat >> mailbox::IN & 1 == 1 {
             mailbox.repeat(&mut self.esc);
@@ -377,18 +395,18 @@ impl SubDevice {
         for index in [0x1C32, 0x1C33] {
             self.dictionary.set_number(index, 11, u64::from(self.missed));
         }
-        let written = mailbox.serve(&mut self.esc, &mut self.dictionary, self.status.state);
+        let written = mailbox.serve(&mut self.esc, &mut self.dictionary, self.status.state, now);
         if let (true, Application::Servo(servo)) = (written, &mut self.application) {
             servo.take_over(&self.dictionary);
         }
     }
 
     /// Sends a message the controller did not ask for. Returns false when the device has no mailbox.
-    pub(super) fn send_emergency(&mut self, code: u16, register: u8) -> bool {
+    pub(super) fn send_emergency(&mut self, code: u16, register: u8, now: Nanoseconds) -> bool {
         let Some(mailbox) = &mut self.mailbox else { return false };
         mailbox.queue_emergency(Emergency { code, register, data: [0; 5] });
         if self.status.state >= AlState::PreOp && mailbox.has_work(&self.esc) {
-            self.mailbox_touched(0);
+            self.mailbox_touched(0, now);
         }
         true
     }

@@ -122,7 +122,8 @@ impl SubDevice {
 
     fn show_status(&mut self, status: AlStatus) {
         self.status = status;
-        self.esc.show_al_status(status.register(), status.code);
+        let shown = self.shown_status();
+        self.esc.show_al_status(shown.register(), shown.code);
     }
 
     /// Injects a refusal of a state; code zero: granted again.

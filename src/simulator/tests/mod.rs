@@ -1,8 +1,10 @@
 //! Hand-made frames against a whole segment, and what is needed for that.
 
 mod al_states;
+mod combined_accesses;
 mod commands;
 mod drive;
+mod faults;
 mod homing;
 mod injections;
 mod mailboxes;

@@ -16,9 +16,9 @@ fn the_link_status_says_who_is_last() {
     let mut wire = Wire::new(vec![servo(), servo(), servo()]);
     let links = |wire: &mut Wire| (0..3).map(|device| wire.read_u16(device, 0x0110)).collect::<Vec<_>>();
     // Port 0 open everywhere; port 1 open unless last; ports 2 and 3 closed.
-    assert_eq!(links(&mut wire), [0x5A31, 0x5A31, 0x5611]);
+    assert_eq!(links(&mut wire), [0x5A33, 0x5A33, 0x5613]);
     wire.segment.inject(crate::simulator::Injection::Detach { position: 2 }).unwrap();
-    assert_eq!(wire.read_u16(1, 0x0110), 0x5611);
+    assert_eq!(wire.read_u16(1, 0x0110), 0x5613);
     assert_eq!(wire.read(2, 0x0110, 2), None);
 }
 

@@ -381,7 +381,8 @@ impl Wire {
         let mut body = vec![0x00, 0x20];
         body.extend_from_slice(request);
         let answer = self.mailbox(device, 3, &body);
-        assert_eq!(answer[7] >> 4, 3, "SDO response: {answer:02x?}");
+        let service = if answer[8] == 0x80 { 2 } else { 3 };
+        assert_eq!(answer[7] >> 4, service, "SDO response, or an abort as a request: {answer:02x?}");
         answer[8..].to_vec()
     }
 
