@@ -13,6 +13,7 @@ pub mod fault_script;
 pub mod job_clearance;
 pub mod job_planner;
 pub mod model;
+pub mod plan;
 pub mod report_text;
 pub mod run;
 pub mod simulate;
@@ -54,6 +55,8 @@ enum Subcommands {
     Model(model::ModelArguments),
     /// Answer on a network interface as the simulated SubDevices
     SimulateBus(simulate_bus::SimulateBusArguments),
+    /// Joint waypoints in the shortest time, within every limit: the planner alone
+    Plan(plan::PlanArguments),
     #[command(flatten)]
     Client(client::ClientCommand),
 }
@@ -82,6 +85,7 @@ pub fn main(arguments: &Arguments) -> ExitCode {
         Subcommands::Simulate(arguments) => simulate::simulate(arguments),
         Subcommands::Model(arguments) => model::model(arguments),
         Subcommands::SimulateBus(arguments) => simulate_bus::simulate_bus(arguments),
+        Subcommands::Plan(arguments) => plan::plan(arguments),
         Subcommands::Client(command) => client::client(command),
     };
     let exit = result.unwrap_or_else(|error| {

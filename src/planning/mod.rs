@@ -16,6 +16,7 @@ mod problem;
 mod report;
 #[cfg(test)]
 mod tests;
+pub mod waypoints;
 
 pub use clearance::{SegmentClearance, clearances};
 pub use problem::{LimitName, PlanProblem, PlanProblemKind, ValueName};

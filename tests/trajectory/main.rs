@@ -5,6 +5,7 @@ mod corners;
 mod heap;
 mod limits_kept;
 mod support;
+mod waypoints;
 
 use motiond::platform::trap_allocator::TrapAllocator;
 

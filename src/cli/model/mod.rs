@@ -10,7 +10,7 @@ mod ik;
 mod jacobian;
 mod json_lines;
 mod picture;
-mod source;
+pub(super) mod source;
 mod workspace;
 
 use clap::{Args, Subcommand};

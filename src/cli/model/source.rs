@@ -10,7 +10,7 @@ use crate::config::problem::Problem;
 
 /// The arguments every subcommand of `model` has.
 #[derive(Debug, Args)]
-pub(super) struct ModelSource {
+pub(in crate::cli) struct ModelSource {
     /// Robot description; meshes it names are not opened
     #[arg(long, value_name = "FILE", required_unless_present = "model", conflicts_with = "model")]
     urdf: Option<PathBuf>,
@@ -30,7 +30,7 @@ impl ModelSource {
     ///
     /// # Errors
     /// How the program ends.
-    pub(super) fn load(&self, json: bool) -> Result<KinematicModel, Exit> {
+    pub(in crate::cli) fn load(&self, json: bool) -> Result<KinematicModel, Exit> {
         self.read().map_err(|problems| {
             print_problems(self.place(), &problems, json);
             Exit::Mistake
