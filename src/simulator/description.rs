@@ -3,6 +3,7 @@
 use crate::devices::{Device, DeviceKind, MAX_SUBDEVICES};
 use crate::units::Nanoseconds;
 
+use super::arm::ArmParameters;
 use super::process_data::PROCESS_DATA_BYTES_MAX;
 use super::random::Random;
 
@@ -16,6 +17,8 @@ pub struct SegmentDescription {
     pub devices: Vec<SimulatedDevice>,
     /// What the terminals are wired to.
     pub equipment: Vec<Equipment>,
+    /// What the drives move; `None`: each turns only itself.
+    pub arm: Option<ArmParameters>,
     /// Seed of everything random: ripple, ignition jitter, power-on clock values.
     pub seed: u64,
     /// Time a frame needs from one SubDevice to the next: processing and cable.
@@ -30,7 +33,14 @@ impl SegmentDescription {
     /// A segment of `devices`, without equipment, with ordinary delays.
     #[must_use]
     pub const fn new(devices: Vec<SimulatedDevice>) -> Self {
-        Self { devices, equipment: Vec::new(), seed: 1, hop_delay: Nanoseconds(600), record_capacity: 4096 }
+        Self {
+            devices,
+            equipment: Vec::new(),
+            arm: None,
+            seed: 1,
+            hop_delay: Nanoseconds(600),
+            record_capacity: 4096,
+        }
     }
 
     /// The same segment with `equipment` wired to it.
@@ -71,6 +81,14 @@ impl SegmentDescription {
         }
         for equipment in &self.equipment {
             equipment.check(&self.devices)?;
+        }
+        if let Some(arm) = &self.arm {
+            let is_drive = |device: &usize| {
+                self.devices.get(*device).is_some_and(|found| found.device.kind == DeviceKind::ServoDrive)
+            };
+            if arm.drives.len() != arm.dynamics.joint_count() || !arm.drives.iter().all(is_drive) {
+                return Err(DescriptionError::ArmDrives { joints: arm.dynamics.joint_count() });
+            }
         }
         Ok(())
     }
@@ -156,9 +174,11 @@ pub struct DriveParameters {
     pub position_gain_1_s: f64,
     /// Gain of the speed loop inside: acceleration = gain × speed error. 1/s.
     pub speed_gain_1_s: f64,
+    /// Integral time of the speed loop, s; zero: it has no integral part.
+    pub speed_integral_time_s: f64,
     /// Inertia of the motor, kg m².
     pub motor_inertia_kg_m2: f64,
-    /// Inertia of gear and load as the motor feels it, kg m².
+    /// Inertia of the gear as the motor feels it, kg m²; without an arm that of the load too.
     pub gear_inertia_kg_m2: f64,
     /// Rated torque, N m: unit of 0x6077.
     pub rated_torque_nm: f64,
@@ -168,6 +188,8 @@ pub struct DriveParameters {
     pub friction_nm: f64,
     /// Torque of viscous friction, N m s.
     pub viscous_friction_nm_s: f64,
+    /// The drive knows this friction and adds it to the torque of its loops.
+    pub compensates_friction: bool,
     /// Largest motor speed, rad/s.
     pub speed_limit_rad_s: f64,
     /// Deceleration of the quick stop ramp, rad/s². At 0x6085 it is shown in 1000 counts/s².
@@ -202,12 +224,14 @@ impl Default for DriveParameters {
             switches: Switches::default(),
             position_gain_1_s: 80.0,
             speed_gain_1_s: 800.0,
+            speed_integral_time_s: 0.0,
             motor_inertia_kg_m2: 0.3e-4,
             gear_inertia_kg_m2: 0.7e-4,
             rated_torque_nm: 1.27,
             peak_torque_nm: 3.8,
             friction_nm: 0.03,
             viscous_friction_nm_s: 1e-4,
+            compensates_friction: true,
             speed_limit_rad_s: 523.6,
             quick_stop_rad_s2: 5000.0,
             following_error_window_counts: 2 << 23,
@@ -274,6 +298,7 @@ impl DriveParameters {
             }
         }
         let not_negative = [
+            ("speed_integral_time_s", self.speed_integral_time_s),
             ("gear_inertia_kg_m2", self.gear_inertia_kg_m2),
             ("friction_nm", self.friction_nm),
             ("viscous_friction_nm_s", self.viscous_friction_nm_s),
@@ -441,6 +466,12 @@ pub enum DescriptionError {
     ClockDrift {
         /// Position on the bus, counted from 0.
         device: usize,
+    },
+    /// The arm is not moved by one servo drive a joint.
+    #[error("the arm has {joints} joints and needs one servo drive of the segment for each")]
+    ArmDrives {
+        /// Joints of the arm.
+        joints: usize,
     },
     /// Equipment is wired to something that is not a terminal of that kind.
     #[error("equipment is wired to SubDevice {}, which is no terminal of that kind", channel.device)]

@@ -10,6 +10,7 @@
 //!     ├ EscMemory    what an EtherCAT SubDevice controller does by itself: registers, sync managers,
 //!     │              FMMUs, SII, distributed clock (ETG.1000.4)
 //!     └ Application  servo drive, digital terminal or analog terminal
+//! Arm                what the motors move: gravity, coupling, payload
 //! Equipment          what the terminals are wired to
 //! ```
 //!
@@ -24,6 +25,7 @@
 )]
 
 mod al_state;
+mod arm;
 mod cia402;
 mod clock;
 mod complete_access;
@@ -52,6 +54,7 @@ mod terminal;
 mod wire;
 
 pub use al_state::{AlState, AlStatus};
+pub use arm::ArmParameters;
 pub use cia402::DriveState;
 pub use description::{
     Cam, Channel, DescriptionError, DeviceParameters, DriveParameters, EncoderKind, Equipment,

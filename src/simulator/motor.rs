@@ -55,7 +55,12 @@ pub(super) struct Motor {
     /// Counts a radian.
     counts_per_rad: f64,
     rad_per_count: f64,
-    inertia_kg_m2: f64,
+    /// Inertia the loops are tuned to, kg m².
+    tuned_inertia_kg_m2: f64,
+    /// What the shaft turns: rotor and gear alone, or an arm.
+    pub(super) load: Load,
+    /// Torque of the integral part of the speed loop, N m.
+    integral_nm: f64,
     /// Where the encoder says the shaft is.
     pub(super) position: f64,
     /// How far the encoder is wrong.
@@ -77,6 +82,15 @@ pub(super) struct Motor {
     brake: Brake,
 }
 
+/// What hangs on a shaft beside the motor itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Load {
+    /// Inertia the shaft feels, with the rotor, kg m².
+    pub(super) inertia_kg_m2: f64,
+    /// Torque that pushes back, N m.
+    pub(super) torque_nm: f64,
+}
+
 /// A spring-applied brake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Brake {
@@ -93,7 +107,12 @@ impl Motor {
             parameters: *parameters,
             counts_per_rad: f64::from(parameters.counts_per_turn) / TAU,
             rad_per_count: TAU / f64::from(parameters.counts_per_turn),
-            inertia_kg_m2: parameters.motor_inertia_kg_m2 + parameters.gear_inertia_kg_m2,
+            tuned_inertia_kg_m2: parameters.motor_inertia_kg_m2 + parameters.gear_inertia_kg_m2,
+            load: Load {
+                inertia_kg_m2: parameters.motor_inertia_kg_m2 + parameters.gear_inertia_kg_m2,
+                torque_nm: 0.0,
+            },
+            integral_nm: 0.0,
             position: parameters.initial_position_counts as f64,
             slipped: 0.0,
             origin: 0,
@@ -105,6 +124,40 @@ impl Motor {
             torque_limit_ratio: f64::INFINITY,
             brake: Brake::Closed,
         }
+    }
+
+    /// Tunes the loops to the inertia the shaft feels, kg m².
+    pub(super) const fn tune(&mut self, inertia_kg_m2: f64) {
+        self.tuned_inertia_kg_m2 = inertia_kg_m2;
+    }
+
+    /// Inertia of rotor and gear alone, kg m².
+    pub(super) const fn rotor_inertia_kg_m2(&self) -> f64 {
+        self.parameters.motor_inertia_kg_m2 + self.parameters.gear_inertia_kg_m2
+    }
+
+    /// Angle of the shaft, rad, not wrapped.
+    pub(super) fn shaft_rad(&self) -> f64 {
+        self.shaft() * self.rad_per_count
+    }
+
+    /// Speed of the shaft, rad/s.
+    pub(super) fn speed_rad_s(&self) -> f64 {
+        self.speed * self.rad_per_count
+    }
+
+    /// Neither a brake nor an injection keeps the shaft where it is.
+    pub(super) fn can_turn(&self) -> bool {
+        !self.stalled && (!self.is_held_by_brake() || self.speed != 0.0)
+    }
+
+    fn is_held_by_brake(&self) -> bool {
+        matches!(self.brake, Brake::Closed | Brake::Opening { .. })
+    }
+
+    /// What motor, friction and injected torque do to the shaft together, N m.
+    pub(super) fn driving_nm(&self) -> f64 {
+        self.torque_nm + self.external_torque_nm - friction(&self.parameters, self.speed_rad_s())
     }
 
     /// Counts a radian of the motor shaft.
@@ -201,33 +254,39 @@ impl Motor {
         }
         let parameters = &self.parameters;
         let per_rad = self.counts_per_rad;
-        let held_by_brake = matches!(self.brake, Brake::Closed | Brake::Opening { .. });
+        let held_by_brake = self.is_held_by_brake();
         let rad_per_count = self.rad_per_count;
         let speed_rad_s = self.speed * rad_per_count;
         let friction_nm = friction(parameters, speed_rad_s);
         let limit_nm = parameters.peak_torque_nm.min(parameters.rated_torque_nm * self.torque_limit_ratio);
         let speed_limit = parameters.speed_limit_rad_s;
-        // What the speed loop asks for to turn at `reference` counts/s.
+        let proportional = self.tuned_inertia_kg_m2 * parameters.speed_gain_1_s;
+        let known_nm = if parameters.compensates_friction { friction_nm } else { 0.0 };
+        // What the speed loop asks for to turn at `reference` counts/s. What the arm does to the shaft it does not
+        // know: its integral part finds it.
         let speed_loop = |reference: f64| {
             let wanted_rad_s = (reference * rad_per_count).clamp(-speed_limit, speed_limit);
-            let acceleration = parameters.speed_gain_1_s * (wanted_rad_s - speed_rad_s);
-            (self.inertia_kg_m2 * acceleration + friction_nm, (reference * rad_per_count).abs() > speed_limit)
+            (proportional * (wanted_rad_s - speed_rad_s) + known_nm, (reference * rad_per_count).abs() > speed_limit)
         };
+        let mut error_nm = 0.0;
         let (wanted_nm, is_too_fast) = match demand {
             Demand::Free => {
                 self.is_limited = false;
                 self.torque_nm = 0.0;
+                self.integral_nm = 0.0;
                 self.coast(held_by_brake, seconds);
                 return;
             }
             Demand::Position { target, speed_offset, torque_offset_nm } => {
                 let reference = parameters.position_gain_1_s * (target - self.position) + speed_offset;
                 let (torque_nm, is_too_fast) = speed_loop(reference);
-                (torque_nm + torque_offset_nm, is_too_fast)
+                error_nm = torque_nm;
+                (torque_nm + self.integral_nm + torque_offset_nm, is_too_fast)
             }
             Demand::Speed { target, torque_offset_nm } => {
                 let (torque_nm, is_too_fast) = speed_loop(target);
-                (torque_nm + torque_offset_nm, is_too_fast)
+                error_nm = torque_nm;
+                (torque_nm + self.integral_nm + torque_offset_nm, is_too_fast)
             }
             Demand::Torque(torque_nm) => {
                 // No more than what brings the motor to its largest speed in this direction.
@@ -238,6 +297,11 @@ impl Motor {
         };
         self.torque_nm = wanted_nm.clamp(-limit_nm, limit_nm);
         self.is_limited = wanted_nm.abs() > limit_nm || is_too_fast;
+        if held_by_brake || self.stalled {
+            self.integral_nm = 0.0;
+        } else if parameters.speed_integral_time_s > 0.0 && !self.is_limited {
+            self.integral_nm += (error_nm - known_nm) * seconds / parameters.speed_integral_time_s;
+        }
         if self.stalled || held_by_brake {
             self.speed = 0.0;
             if held_by_brake {
@@ -247,8 +311,8 @@ impl Motor {
             }
             return;
         }
-        let driving_nm = self.torque_nm + self.external_torque_nm - friction_nm;
-        self.speed = (speed_rad_s + driving_nm / self.inertia_kg_m2 * seconds) * per_rad;
+        let driving_nm = self.torque_nm + self.external_torque_nm - friction_nm - self.load.torque_nm;
+        self.speed = (speed_rad_s + driving_nm / self.load.inertia_kg_m2 * seconds) * per_rad;
         self.position += self.speed * seconds;
     }
 
@@ -256,14 +320,28 @@ impl Motor {
     fn coast(&mut self, held_by_brake: bool, seconds: f64) {
         let parameters = &self.parameters;
         let speed_rad_s = self.speed * self.rad_per_count;
-        let pushed = speed_rad_s + self.external_torque_nm / self.inertia_kg_m2 * seconds;
+        let inertia_kg_m2 = self.load.inertia_kg_m2;
+        let pushing_nm = self.external_torque_nm - self.load.torque_nm;
+        let pushed = speed_rad_s + pushing_nm / inertia_kg_m2 * seconds;
         let braking_nm = parameters.friction_nm
             + parameters.viscous_friction_nm_s * speed_rad_s.abs()
             + if held_by_brake { parameters.brake_torque_nm } else { 0.0 };
-        let lost = braking_nm / self.inertia_kg_m2 * seconds;
+        let lost = braking_nm / inertia_kg_m2 * seconds;
         let left = (pushed.abs() - lost).max(0.0).copysign(pushed);
         self.speed = if self.stalled { 0.0 } else { left * self.counts_per_rad };
         self.position += self.speed * seconds;
+    }
+
+    /// The brake does not hold any more.
+    #[cfg(test)]
+    pub(super) fn release_brake_for_test(&mut self) {
+        self.brake = Brake::Open;
+    }
+
+    /// The brake holds only `torque_nm`.
+    #[cfg(test)]
+    pub(super) fn weaken_brake_for_test(&mut self, torque_nm: f64) {
+        self.parameters.brake_torque_nm = torque_nm;
     }
 }
 

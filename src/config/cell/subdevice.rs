@@ -52,6 +52,14 @@ pub struct Drive {
     pub following_error_max: f64,
     /// Rated torque of the motor, Nm at its shaft: unit of the drive's torque objects.
     pub rated_torque: f64,
+    /// Largest torque the drive may give, Nm at the motor's shaft.
+    pub peak_torque: f64,
+    /// Inertia of rotor, brake and gear at the motor's shaft, kg m²; `None`: not known.
+    pub rotor_inertia: Option<f64>,
+    /// Dry friction at the motor's shaft, Nm.
+    pub friction: f64,
+    /// Viscous friction at the motor's shaft, Nm s/rad.
+    pub viscous_friction: f64,
 }
 
 impl Drive {
@@ -277,6 +285,12 @@ fn read_drive(table: &mut Table<'_>, joint: &mut Option<usize>) -> Option<Drive>
         table.number("following_error_max_deg", Range::new(0.001, 90.0, "°")).map(f64::to_radians)
     };
     let rated_torque = table.number("rated_torque_nm", Range::new(0.001, 10_000.0, "Nm"));
+    let peak_torque = table.maybe("peak_torque_nm", |value| value.number(Range::new(0.001, 50_000.0, "Nm")));
+    let rotor_inertia =
+        table.maybe("rotor_inertia_kg_m2", |value| value.number(Range::new(1e-8, 100.0, "kg m²")));
+    let friction = table.number_or("friction_nm", Range::new(0.0, 1000.0, "Nm"), 0.0);
+    let viscous_friction =
+        table.number_or("viscous_friction_nm_s", Range::new(0.0, 1000.0, "Nm s/rad"), 0.0);
     Some(Drive {
         joint: joint?,
         counts_per_turn: counts_per_turn?,
@@ -289,6 +303,11 @@ fn read_drive(table: &mut Table<'_>, joint: &mut Option<usize>) -> Option<Drive>
         lead: lead?,
         following_error_max: following_error?,
         rated_torque: rated_torque?,
+        // Without a word of it the motor may do what it does all day.
+        peak_torque: peak_torque?.unwrap_or(rated_torque?),
+        rotor_inertia: rotor_inertia?,
+        friction: friction?,
+        viscous_friction: viscous_friction?,
     })
 }
 

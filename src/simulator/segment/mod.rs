@@ -4,8 +4,10 @@ mod frame_faults;
 mod injections;
 mod inspection;
 
+use crate::joints::MAX_JOINTS;
 use crate::units::Nanoseconds;
 
+use super::arm::{Arm, Motors};
 use super::description::{Channel, DescriptionError, Equipment, SegmentDescription};
 use super::equipment::{EQUIPMENT_PERIOD_NS, PowerSource, Wiring};
 use super::frame::{Addressing, Command, DatagramPlace, HEADERS_BYTES, add_working_counter, payload_bytes};
@@ -16,6 +18,8 @@ pub use inspection::DeviceSnapshot;
 
 /// Longest Ethernet frame without its checksum.
 const FRAME_BYTES_MAX: usize = 1518;
+/// Longest time between two looks at the arm.
+const ARM_PERIOD: Nanoseconds = Nanoseconds(1_000_000);
 /// Frames that can be on their way back later.
 const RETURNED_FRAMES_MAX: usize = 64;
 
@@ -68,6 +72,8 @@ pub struct Segment {
     devices: Vec<SubDevice>,
     power_sources: Vec<PowerSource>,
     stop_inputs: Vec<Channel>,
+    arm: Option<Arm>,
+    arm_updated: Nanoseconds,
     hop_delay: Nanoseconds,
     /// First SubDevice behind a cut cable.
     detached: usize,
@@ -89,7 +95,7 @@ impl Segment {
     /// What is wrong with the description.
     pub fn new(description: SegmentDescription) -> Result<Self, DescriptionError> {
         description.check()?;
-        let SegmentDescription { devices, equipment, seed, hop_delay, record_capacity } = description;
+        let SegmentDescription { devices, equipment, arm, seed, hop_delay, record_capacity } = description;
         let count = devices.len();
         let devices = devices
             .into_iter()
@@ -110,6 +116,8 @@ impl Segment {
             devices,
             power_sources,
             stop_inputs,
+            arm: None,
+            arm_updated: Nanoseconds(0),
             hop_delay,
             detached: count,
             reachable: count,
@@ -121,6 +129,11 @@ impl Segment {
             scratch: vec![0; FRAME_BYTES_MAX].into_boxed_slice(),
             statistics: SegmentStatistics::default(),
         };
+        if let Some(arm) = arm {
+            let drives = arm.drives.clone();
+            let arm = Arm::new(arm, &mut motors(&mut segment.devices, &drives));
+            segment.arm = Some(arm);
+        }
         segment.set_stop_inputs(true);
         segment.wire_up();
         Ok(segment)
@@ -382,9 +395,16 @@ impl Segment {
     /// Lets simulated time pass up to `now`: control loops, motors, watchdogs, clocks, SYNC0 events, equipment.
     /// A time before the last one does nothing.
     pub fn advance_to(&mut self, now: Nanoseconds) {
-        if now <= self.now {
-            return;
+        // An arm has to be looked after often enough while it falls or swings.
+        while self.arm.is_some() && now.since(self.now) > ARM_PERIOD {
+            self.advance_at_once(self.now.plus(ARM_PERIOD));
         }
+        if now > self.now {
+            self.advance_at_once(now);
+        }
+    }
+
+    fn advance_at_once(&mut self, now: Nanoseconds) {
         self.now = now;
         while now.since(self.equipment_stepped).0 >= EQUIPMENT_PERIOD_NS {
             self.step_equipment();
@@ -404,6 +424,14 @@ impl Segment {
         }
         if came_back {
             self.wire_up();
+        }
+        if let Some(arm) = &mut self.arm
+            && now.since(self.arm_updated).0 * 2 >= ARM_PERIOD.0
+        {
+            self.arm_updated = now;
+            let drives: [usize; MAX_JOINTS] =
+                std::array::from_fn(|at| arm.drives().get(at).copied().unwrap_or(usize::MAX));
+            arm.update(&mut motors(&mut self.devices, &drives));
         }
     }
 
@@ -428,6 +456,18 @@ impl Segment {
             device.esc.set_return_delay((behind > 0).then_some(delay));
         }
     }
+}
+
+/// The motors of the drives at these positions on the bus, in their order.
+fn motors<'a>(devices: &'a mut [SubDevice], drives: &[usize]) -> Motors<'a> {
+    let mut found: Motors<'a> = Default::default();
+    for (position, device) in devices.iter_mut().enumerate() {
+        let slot = drives.iter().position(|drive| *drive == position);
+        if let (Some(slot), Some(servo)) = (slot.and_then(|slot| found.get_mut(slot)), device.servo_mut()) {
+            *slot = Some(servo.motor_mut());
+        }
+    }
+    found
 }
 
 /// The terminals as equipment is wired to them.

@@ -407,7 +407,12 @@ impl Servo {
         }
     }
 
-    /// Settings of the drive.
+    /// The motor, for what hangs on its shaft.
+    pub(super) const fn motor_mut(&mut self) -> &mut Motor {
+        &mut self.motor
+    }
+
+    /// Parameters of the drive.
     pub(super) const fn parameters(&self) -> &DriveParameters {
         &self.parameters
     }
