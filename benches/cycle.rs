@@ -54,6 +54,7 @@ impl Shuttle {
             path: Path::Line(LinePath::new(x_start, x_end)),
             ceiling: Ceiling { speed: 0.05, acceleration: 0.5, jerk: 5.0 },
             x_flange_tool: Pose::identity(),
+            payload: motiond::dynamics::RigidBody::none(),
             q_start,
             q_end: q_start,
         };
@@ -172,6 +173,7 @@ fn ideal(joints: usize) -> (Ideal, Shuttle) {
             following_lag_s: 0.02,
             stop_input: None,
         },
+        feed_forward: motiond::realtime::feed_forward::FeedForwardSettings::default(),
         safe_outputs: Actions::default(),
     };
     let drives = [DriveFeedback { statusword: 0x1250, mode_display: MODE_CSP, ..DriveFeedback::default() };

@@ -167,6 +167,7 @@ fn planning(criterion: &mut Criterion) {
     };
     let program = |kinds: Vec<StepKind>| Program {
         x_flange_tool: torch(),
+        payload: motiond::dynamics::RigidBody::none(),
         steps: kinds.into_iter().zip(0..).map(|(kind, instruction)| Step { instruction, kind }).collect(),
     };
     let programs = [

@@ -48,6 +48,10 @@ pub struct Sample {
     pub q_setpoint: JointVector,
     /// Joint positions, rad or m.
     pub q_actual: JointVector,
+    /// Torques that reach the joints by what the drives report, Nm; zero where that is not known.
+    pub torque_actual: JointVector,
+    /// What of them the model does not explain, Nm; zero unless the drives hold or move the arm.
+    pub torque_residual: JointVector,
     /// Tool centre point of the setpoint in the base frame.
     pub x_base_tool: Pose,
     /// Tool in use, in the flange frame.

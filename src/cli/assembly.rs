@@ -11,16 +11,19 @@ use crate::config::problem::Problem;
 use crate::devices::MAX_SUBDEVICES;
 use crate::drives::channels::{AnalogChannel, Channels, DigitalChannel};
 use crate::drives::process_image::DriveLayout;
-use crate::drives::scaling::{ArmScaling, DriveScaling};
+use crate::drives::scaling::{ArmScaling, DriveScaling, MotorTorque};
+use crate::dynamics::{ArmDynamics, JointFriction, MassMatrix};
 use crate::fieldbus::{BusDescription, ClockDescription, ExpectedDevice, SdoValue, SdoWrite};
 use crate::joints::{JointVector, MAX_JOINTS};
 use crate::kinematics::inverse::InverseSettings;
 use crate::realtime::clearance::ToolGuard;
 use crate::realtime::cycle::CycleSettings;
+use crate::realtime::feed_forward::FeedForwardSettings;
 use crate::realtime::run_loop::ProcessDataMap;
 use crate::realtime::supervision::SupervisionSettings;
 use crate::simulator::{
-    Channel, DriveParameters, Equipment, PowerSourceParameters, Segment, SegmentDescription, SimulatedDevice,
+    ArmParameters, Channel, DriveParameters, Equipment, PowerSourceParameters, Segment, SegmentDescription,
+    SimulatedDevice,
 };
 use crate::telemetry::status::ChannelNames;
 use crate::units::Nanoseconds;
@@ -29,6 +32,11 @@ use crate::units::Nanoseconds;
 const FOLLOWING_LAG_S: f64 = 2.0 / DRIVE_GAIN_MIN;
 /// Softest position loop a drive is expected to have, 1/s.
 const DRIVE_GAIN_MIN: f64 = 40.0;
+
+/// Inertia of rotor and gear of a simulated motor of which the cell says nothing, kg m².
+const SIMULATED_INERTIA_KG_M2: f64 = 1e-4;
+/// Peak torque of such a motor, as a multiple of the rated one.
+const SIMULATED_PEAK_RATIO: f64 = 3.0;
 
 /// A cell, ready to be put together.
 #[derive(Clone, Debug)]
@@ -98,6 +106,8 @@ impl Assembly {
                 "add the missing drives",
             )]
         })?;
+        let motors: Vec<MotorTorque> = drives.iter().map(|(_, drive)| motor_torque(drive)).collect();
+        let scaling = scaling.with_motors(&motors);
         let slowest =
             |delay: fn(&Drive) -> f64| drives.iter().map(|(_, drive)| delay(drive)).fold(0.0, f64::max);
         let mut drive_subdevices = [MAX_SUBDEVICES; MAX_JOINTS];
@@ -125,6 +135,7 @@ impl Assembly {
                 following_lag_s: FOLLOWING_LAG_S,
                 stop_input: self.cell.stop_input,
             },
+            feed_forward: self.feed_forward(),
             safe_outputs: self.safe_outputs()?,
         })
     }
@@ -265,10 +276,16 @@ impl Assembly {
                             initial_position_counts: counts,
                             position_gain_1_s: simulation.drive.position_gain,
                             speed_gain_1_s: simulation.drive.speed_gain,
-                            motor_inertia_kg_m2: simulation.drive.motor_inertia,
-                            gear_inertia_kg_m2: simulation.drive.gear_inertia,
+                            speed_integral_time_s: simulation.drive.speed_integral_time,
+                            motor_inertia_kg_m2: drive.rotor_inertia.unwrap_or(SIMULATED_INERTIA_KG_M2),
+                            gear_inertia_kg_m2: 0.0,
+                            friction_nm: drive.friction,
+                            viscous_friction_nm_s: drive.viscous_friction,
+                            compensates_friction: false,
                             rated_torque_nm: drive.rated_torque,
-                            peak_torque_nm: simulation.drive.peak_torque_ratio * drive.rated_torque,
+                            peak_torque_nm: drive
+                                .peak_torque
+                                .unwrap_or(SIMULATED_PEAK_RATIO * drive.rated_torque),
                             brake_open_delay: nanoseconds(0.8 * drive.brake_release_delay),
                             brake_close_delay: nanoseconds(0.8 * drive.brake_close_delay),
                             brake_torque_nm: 2.0 * drive.rated_torque,
@@ -285,7 +302,48 @@ impl Assembly {
             .collect();
         let mut description = SegmentDescription::new(devices).with_equipment(self.equipment());
         description.seed = seed;
+        description.arm = self.simulated_arm();
         description
+    }
+
+    /// Masses of the arm with the first tool of the cell, motors left out.
+    fn bare_dynamics(&self) -> Option<ArmDynamics> {
+        let mut dynamics = self.cell.model.dynamics().ok()?;
+        if let Some(tool) = self.cell.tools.first() {
+            dynamics.set_payload(&[tool.body()]);
+        }
+        Some(dynamics)
+    }
+
+    /// What the simulated drives move; `None`: the robot model has no masses, so each turns only itself.
+    fn simulated_arm(&self) -> Option<ArmParameters> {
+        let drives = self.cell.drives();
+        let coupling = self.cell.coupling.joint_from_drive();
+        let mut joint_per_shaft = MassMatrix::zeros();
+        for joint in 0..drives.len() {
+            for (column, (_, drive)) in drives.iter().enumerate() {
+                joint_per_shaft[(joint, column)] =
+                    coupling[joint][column] / (drive.sign * drive.turns_per_tau());
+            }
+        }
+        Some(ArmParameters {
+            dynamics: self.bare_dynamics()?,
+            drives: drives.iter().map(|(position, _)| *position).collect(),
+            joint_per_shaft,
+            start_joints: self.cell.simulation.start_joints,
+        })
+    }
+
+    /// What is fed forward to the drives, with the first tool of the cell until a motion says which.
+    fn feed_forward(&self) -> FeedForwardSettings {
+        let dynamics = self.cell.dynamics().map(|mut dynamics| {
+            if let Some(tool) = self.cell.tools.first() {
+                dynamics.set_payload(&[tool.body()]);
+            }
+            dynamics
+        });
+        let wanted = self.cell.feed_forward;
+        FeedForwardSettings { dynamics, velocity: wanted.velocity, torque: wanted.torque }
     }
 
     fn equipment(&self) -> Vec<Equipment> {
@@ -336,6 +394,17 @@ impl Assembly {
         }
         equipment
     }
+}
+
+fn motor_torque(drive: &Drive) -> MotorTorque {
+    let friction = JointFriction {
+        coulomb: drive.friction,
+        viscous: drive.viscous_friction,
+        // A few turns a minute: slow enough to be dry friction, smooth enough to be fed forward.
+        smoothing_speed: 0.1,
+        ..JointFriction::default()
+    };
+    MotorTorque { rated_nm: drive.rated_torque, friction }
 }
 
 fn scaling(drive: &Drive) -> DriveScaling {

@@ -30,6 +30,10 @@ pub struct DriveCommand {
     pub target_counts: i32,
     /// Mode of operation (0x6060).
     pub mode: i8,
+    /// Velocity offset (0x60B1), counts/s; not sent when not mapped.
+    pub velocity_offset_counts_s: i32,
+    /// Torque offset (0x60B2), per thousand of rated; not sent when not mapped.
+    pub torque_offset_per_mille: i16,
 }
 
 /// A device does not map an object the controller cannot do without.
@@ -49,6 +53,8 @@ pub struct DriveLayout {
     pub subdevice: usize,
     controlword: usize,
     target_position: usize,
+    velocity_offset: Option<usize>,
+    torque_offset: Option<usize>,
     mode: Option<usize>,
     statusword: usize,
     position_actual: usize,
@@ -77,6 +83,8 @@ impl DriveLayout {
             subdevice,
             controlword: required(&device.outputs, objects::CONTROLWORD, 16)?,
             target_position: required(&device.outputs, objects::TARGET_POSITION, 32)?,
+            velocity_offset: byte_of(&device.outputs, objects::VELOCITY_OFFSET, 32),
+            torque_offset: byte_of(&device.outputs, objects::TORQUE_OFFSET, 16),
             mode: byte_of(&device.outputs, objects::MODE, 8),
             statusword: required(&device.inputs, objects::STATUSWORD, 16)?,
             position_actual: required(&device.inputs, objects::POSITION_ACTUAL, 32)?,
@@ -110,6 +118,12 @@ impl DriveLayout {
         put(outputs, self.target_position, &command.target_counts.to_le_bytes());
         if let Some(at) = self.mode {
             put(outputs, at, &command.mode.to_le_bytes());
+        }
+        if let Some(at) = self.velocity_offset {
+            put(outputs, at, &command.velocity_offset_counts_s.to_le_bytes());
+        }
+        if let Some(at) = self.torque_offset {
+            put(outputs, at, &command.torque_offset_per_mille.to_le_bytes());
         }
     }
 }
@@ -198,7 +212,10 @@ mod tests {
         );
         let layout = DriveLayout::new(3, &device).unwrap();
         let mut outputs = [0xAA; 8];
-        layout.encode(&DriveCommand { controlword: 0x000F, target_counts: -2, mode: 8 }, &mut outputs);
+        layout.encode(
+            &DriveCommand { controlword: 0x000F, target_counts: -2, mode: 8, ..DriveCommand::default() },
+            &mut outputs,
+        );
         assert_eq!(outputs, [8, 0xAA, 0xFE, 0xFF, 0xFF, 0xFF, 0x0F, 0x00]);
         let feedback = layout.decode(&[0xFF, 0xFF, 0xFF, 0x7F, 0x37, 0x12]);
         assert_eq!(feedback.position_counts, i32::MAX);

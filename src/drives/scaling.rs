@@ -3,6 +3,7 @@
 //! matrix (wrist axes that drag each other along).
 
 use crate::config::cell::Coupling;
+use crate::dynamics::JointFriction;
 use crate::joints::{JointVector, MAX_JOINTS};
 
 /// Scaling of one drive.
@@ -83,10 +84,20 @@ impl CounterFollower {
     }
 }
 
+/// Torque of one motor.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct MotorTorque {
+    /// Unit of the drive's torque objects, Nm at the shaft; zero: torques are not known.
+    pub rated_nm: f64,
+    /// What motor and gear lose, at the shaft: Nm over rad/s.
+    pub friction: JointFriction,
+}
+
 /// Scaling of all drives of an arm, with the coupling between them.
 #[derive(Clone, Copy, Debug)]
 pub struct ArmScaling {
     drives: [Option<DriveScaling>; MAX_JOINTS],
+    motors: [MotorTorque; MAX_JOINTS],
     coupling: Coupling,
 }
 
@@ -100,7 +111,69 @@ impl ArmScaling {
         for (slot, drive) in slots.get_mut(..drives.len())?.iter_mut().zip(drives) {
             *slot = Some(*drive);
         }
-        (drives.len() == coupling.len()).then_some(Self { drives: slots, coupling })
+        (drives.len() == coupling.len()).then_some(Self {
+            drives: slots,
+            motors: [MotorTorque::default(); MAX_JOINTS],
+            coupling,
+        })
+    }
+
+    /// The same with what is known of the motors' torques, drive 1 first.
+    #[must_use]
+    pub fn with_motors(mut self, motors: &[MotorTorque]) -> Self {
+        for (slot, motor) in self.motors.iter_mut().zip(motors) {
+            *slot = *motor;
+        }
+        self
+    }
+
+    /// Counts per second of one drive at drive speeds behind the gear (rad/s); saturates.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "float to integer saturates")]
+    pub fn counts_per_second(&self, drive_speeds: &JointVector, drive: usize) -> i32 {
+        self.drive(drive)
+            .map_or(0, |scaling| (drive_speeds.get(drive) * scaling.counts_per_radian()).round() as i32)
+    }
+
+    /// Motor torque of each drive, per thousand of rated, for joint torques (Nm) at joint speeds (rad/s), with
+    /// the friction of motors and gears. Drives whose rated torque is not known get zero.
+    #[must_use]
+    pub fn motor_torques_per_mille(
+        &self,
+        joint_torques: &JointVector,
+        joint_speeds: &JointVector,
+    ) -> JointVector {
+        let behind_gear = self.coupling.drive_torques(joint_torques);
+        let speeds = self.coupling.drives(joint_speeds);
+        JointVector::from_fn(self.drive_count(), |drive| {
+            let (Some(scaling), Some(motor)) = (self.drive(drive), self.motors.get(drive)) else {
+                return 0.0;
+            };
+            if motor.rated_nm <= 0.0 {
+                return 0.0;
+            }
+            let shaft_per_drive = scaling.sign * scaling.gear_ratio;
+            let torque = behind_gear.get(drive) / shaft_per_drive
+                + motor.friction.torque(speeds.get(drive) * shaft_per_drive);
+            torque / motor.rated_nm * 1000.0
+        })
+    }
+
+    /// Joint torques (Nm) that reach the joints of motor torques (per thousand of rated) at joint speeds (rad/s):
+    /// friction of motors and gears taken off.
+    #[must_use]
+    pub fn joint_torques(&self, per_mille: &JointVector, joint_speeds: &JointVector) -> JointVector {
+        let speeds = self.coupling.drives(joint_speeds);
+        let behind_gear = JointVector::from_fn(self.drive_count(), |drive| {
+            let (Some(scaling), Some(motor)) = (self.drive(drive), self.motors.get(drive)) else {
+                return 0.0;
+            };
+            let shaft_per_drive = scaling.sign * scaling.gear_ratio;
+            let torque = per_mille.get(drive) * 1e-3 * motor.rated_nm
+                - motor.friction.torque(speeds.get(drive) * shaft_per_drive);
+            torque * shaft_per_drive
+        });
+        self.coupling.joint_torques(&behind_gear)
     }
 
     /// Number of drives.
@@ -193,6 +266,28 @@ mod tests {
             for (drive, reading) in readings.iter().enumerate() {
                 prop_assert!((arm.target_counts(&angles, drive) - reading).abs() <= 1);
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn torques_go_to_the_motors_and_come_back(
+            torques in [-500.0_f64..500.0, -500.0..500.0], speeds in [-2.0_f64..2.0, -2.0..2.0],
+        ) {
+            let coupling = Coupling::new(&[vec![1.0, 0.0], vec![-0.0125, 1.0]]).unwrap();
+            let friction = JointFriction { coulomb: 0.2, viscous: 1e-3, ..JointFriction::default() };
+            let arm = ArmScaling::new(&[scaling(32), scaling(32)], coupling)
+                .unwrap()
+                .with_motors(&[MotorTorque { rated_nm: 9.0, friction }; 2]);
+            let (torques, speeds) = (JointVector::from_slice(&torques).unwrap(), JointVector::from_slice(&speeds).unwrap());
+            let per_mille = arm.motor_torques_per_mille(&torques, &speeds);
+            prop_assert!((arm.joint_torques(&per_mille, &speeds) - torques).max_abs() < 1e-9);
+            // Power at the shafts is power at the joints and what is lost.
+            let shaft = arm.drive_angles(&speeds) * (-161.0);
+            let power: f64 = (0..2).map(|drive| per_mille.get(drive) * 9e-3 * shaft.get(drive)).sum();
+            let lost: f64 = (0..2).map(|drive| friction.torque(shaft.get(drive)) * shaft.get(drive)).sum();
+            let useful: f64 = torques.iter().zip(speeds.iter()).map(|(a, b)| a * b).sum();
+            prop_assert!((power - lost - useful).abs() < 1e-6, "{} {}", power - lost, useful);
         }
     }
 

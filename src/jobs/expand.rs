@@ -62,7 +62,7 @@ pub fn expand(job: &Job) -> Program {
             }
         }
     }
-    Program { x_flange_tool: job.x_flange_tool, steps }
+    Program { x_flange_tool: job.x_flange_tool, payload: job.payload, steps }
 }
 
 fn seam_steps(job: &Job, seam: &Seam, table: u16) -> Vec<StepKind> {

@@ -13,6 +13,7 @@ pub mod closed;
 pub mod configuration;
 mod instructions;
 pub mod inverse;
+pub mod jacobian_derivative;
 mod lanes;
 mod linear_solve;
 pub mod singularity;

@@ -2,12 +2,13 @@
 //! notes what the joints do and what goes wrong.
 
 use super::ceilings::{JOINT_SHARE, Row};
-use super::joint_derivatives::{JointDerivatives, joint_derivatives, tool_jacobian};
+use super::joint_derivatives::{JointDerivatives, joint_derivatives};
 use super::problem::{LimitName, PlanProblemKind};
 use super::{Limits, ToolLimits};
 use crate::geometry::{Pose, displacement};
 use crate::joints::JointVector;
 use crate::kinematics::inverse::{InverseResult, InverseSettings, inverse_from_seed};
+use crate::kinematics::jacobian_derivative::tool_jacobian;
 use crate::kinematics::singularity::singularity;
 use crate::kinematics::{Chain, Jacobian};
 use crate::trajectory::path::{Path, PathDerivatives, PathPoint};

@@ -6,11 +6,10 @@
 //! than six joints the smallest q' is taken, whose own derivative has a part in the null space; there q''
 //! and q''' are differences of q' instead.
 
-use nalgebra::Vector3;
-
-use crate::geometry::{Pose, Twist};
-use crate::joints::{JointVector, MAX_JOINTS};
+use crate::geometry::Pose;
+use crate::joints::JointVector;
 use crate::kinematics::inverse::joint_speeds;
+use crate::kinematics::jacobian_derivative::{Columns, minus, tool_jacobian};
 use crate::kinematics::{Chain, Jacobian};
 use crate::trajectory::path::{Path, PathDerivatives};
 
@@ -45,97 +44,6 @@ pub(super) fn joint_derivatives(
     let wanted = minus(&minus(&third, &moving.times(&q2), 2.0), &bending.times(&q1), 1.0);
     let q3 = joint_speeds(jacobian_tool, joints, &wanted)?;
     Some(JointDerivatives { first: q1, second: q2, third: q3 })
-}
-
-/// The Jacobian of the tool centre point from that of the flange.
-pub(super) fn tool_jacobian(
-    x_base_flange: &Pose,
-    jacobian_flange: &Jacobian,
-    x_flange_tool: &Pose,
-) -> Jacobian {
-    let lever = x_base_flange.rotation * x_flange_tool.translation.vector;
-    let mut jacobian = *jacobian_flange;
-    for mut column in jacobian.column_iter_mut() {
-        let angular = Vector3::new(column[3], column[4], column[5]);
-        let moved = angular.cross(&lever);
-        column[0] += moved.x;
-        column[1] += moved.y;
-        column[2] += moved.z;
-    }
-    jacobian
-}
-
-fn minus(a: &Twist, b: &Twist, factor: f64) -> Twist {
-    Twist { linear: a.linear - b.linear * factor, angular: a.angular - b.angular * factor }
-}
-
-/// The columns of a Jacobian, or of its derivative, as vectors.
-#[derive(Clone, Copy, Debug)]
-struct Columns {
-    linear: [Vector3<f64>; MAX_JOINTS],
-    angular: [Vector3<f64>; MAX_JOINTS],
-    count: usize,
-}
-
-impl Columns {
-    fn of(jacobian: &Jacobian, count: usize) -> Self {
-        let part = |row: usize| {
-            std::array::from_fn(|joint| {
-                Vector3::new(jacobian[(row, joint)], jacobian[(row + 1, joint)], jacobian[(row + 2, joint)])
-            })
-        };
-        Self { linear: part(0), angular: part(3), count }
-    }
-
-    fn times(&self, rates: &JointVector) -> Twist {
-        let mut twist = Twist::zero();
-        for joint in 0..self.count {
-            twist.linear += self.linear[joint] * rates.get(joint);
-            twist.angular += self.angular[joint] * rates.get(joint);
-        }
-        twist
-    }
-
-    /// J' for the rates q'; with J' and q'' given as `next`, J''.
-    ///
-    /// One rule serves both: column j obeys a_j' = Ω_j × a_j and l_j' = Ω_j × l_j + a_j × V_j, with Ω_j the
-    /// turning of the joints up to j and V_j the motion by the joints after j. J'' is its product rule.
-    fn derivative(&self, rates: &JointVector, next: Option<(&Self, &JointVector)>) -> Self {
-        let mut result = Self {
-            linear: [Vector3::zeros(); MAX_JOINTS],
-            angular: [Vector3::zeros(); MAX_JOINTS],
-            count: self.count,
-        };
-        let (mut turning, mut turning_next) = (Vector3::zeros(), Vector3::zeros());
-        let all = self.times(rates).linear;
-        let all_next = next.map_or_else(Vector3::zeros, |(moving, rates_next)| {
-            moving.times(rates).linear + self.times(rates_next).linear
-        });
-        let (mut passed, mut passed_next) = (Vector3::zeros(), Vector3::zeros());
-        for joint in 0..self.count {
-            let (linear, angular) = (self.linear[joint], self.angular[joint]);
-            let rate = rates.get(joint);
-            turning += angular * rate;
-            passed += linear * rate;
-            let after = all - passed;
-            if let Some((moving, rates_next)) = next {
-                let (linear_1, angular_1) = (moving.linear[joint], moving.angular[joint]);
-                let rate_next = rates_next.get(joint);
-                turning_next += angular_1 * rate + angular * rate_next;
-                passed_next += linear_1 * rate + linear * rate_next;
-                let after_next = all_next - passed_next;
-                result.angular[joint] = turning_next.cross(&angular) + turning.cross(&angular_1);
-                result.linear[joint] = turning_next.cross(&linear)
-                    + turning.cross(&linear_1)
-                    + angular_1.cross(&after)
-                    + angular.cross(&after_next);
-            } else {
-                result.angular[joint] = turning.cross(&angular);
-                result.linear[joint] = turning.cross(&linear) + angular.cross(&after);
-            }
-        }
-        result
-    }
 }
 
 /// Step of the differences, as a part of the path's length.

@@ -26,6 +26,7 @@ use nalgebra::Vector3;
 
 use crate::boundary::phase_table::{Action, PhaseTable};
 use crate::boundary::piece_queue::{Piece, PieceKind};
+use crate::dynamics::RigidBody;
 use crate::geometry::Pose;
 use crate::joints::{JointLimits, JointVector};
 use crate::kinematics::Chain;
@@ -37,6 +38,8 @@ use crate::units::Ratio;
 pub struct Program {
     /// Tool centre point in the flange frame.
     pub x_flange_tool: Pose,
+    /// Tool and load at the flange, in the flange frame.
+    pub payload: RigidBody,
     /// In order.
     pub steps: Vec<Step>,
 }

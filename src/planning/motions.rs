@@ -7,6 +7,7 @@ use super::report::{PreflightReport, SegmentReport};
 use super::{Limits, MoveTarget, Plan, PlannedPiece, Program, SpeedPolicy, Step, StepKind};
 use crate::boundary::phase_table::Action;
 use crate::boundary::piece_queue::PieceKind;
+use crate::dynamics::RigidBody;
 use crate::geometry::Pose;
 use crate::joints::JointVector;
 use crate::kinematics::Chain;
@@ -32,6 +33,7 @@ pub(super) struct Planner<'a> {
     solver: Option<Solver>,
     limits: &'a Limits,
     x_flange_tool: Pose,
+    payload: RigidBody,
     q_start: JointVector,
     /// Where the arm stands after the steps so far; `None` when that is not known.
     q: Option<JointVector>,
@@ -81,6 +83,7 @@ impl<'a> Planner<'a> {
             solver: Solver::new(chain, &limits.joints),
             limits,
             x_flange_tool: program.x_flange_tool,
+            payload: program.payload,
             q_start,
             q: Some(q_start),
             pieces: Vec::new(),
@@ -251,8 +254,14 @@ impl<'a> Planner<'a> {
         } else {
             Ceiling { speed: 1.0, acceleration: 1.0, jerk: 1.0 }
         };
-        let segment =
-            Segment { path: Path::Joint(path), ceiling, x_flange_tool: self.x_flange_tool, q_start, q_end };
+        let segment = Segment {
+            path: Path::Joint(path),
+            ceiling,
+            x_flange_tool: self.x_flange_tool,
+            payload: self.payload,
+            q_start,
+            q_end,
+        };
         let rows = if path.length() > 0.0 { rows } else { Vec::new() };
         let report = SegmentReport {
             closest_singularity: None,
@@ -314,6 +323,7 @@ impl<'a> Planner<'a> {
             path,
             ceiling: Ceiling { speed: 1.0, acceleration: 1.0, jerk: 1.0 },
             x_flange_tool: self.x_flange_tool,
+            payload: self.payload,
             q_start,
             q_end: q_start,
         };

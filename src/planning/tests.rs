@@ -6,10 +6,11 @@ use proptest::test_runner::RngSeed;
 
 use super::ceilings::{JOINT_SHARE, Row, Wanted, choose, compress};
 use super::follow::follow;
-use super::joint_derivatives::{JointDerivatives, by_differences, joint_derivatives, tool_jacobian};
+use super::joint_derivatives::{JointDerivatives, by_differences, joint_derivatives};
 use super::*;
 use crate::config::kinematic_model::EmbeddedModel;
 use crate::kinematics::inverse::{InverseResult, InverseSettings, inverse_from_seed};
+use crate::kinematics::jacobian_derivative::tool_jacobian;
 use crate::kinematics::singularity::singularity;
 use crate::trajectory::path::{ArcPath, LinePath, Path, PathPoint};
 

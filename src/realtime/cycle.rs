@@ -4,6 +4,7 @@
 use super::clearance::{ClearanceWatch, ToolGuard};
 use super::drive_group::DriveGroup;
 use super::fault_reaction::reaction;
+use super::feed_forward::{FeedForward, FeedForwardSettings, JointMotion};
 use super::interpolator::{Demand, Interpolator, Surroundings};
 use super::joint_stop::JointStop;
 use super::machine_state::{MachineEvent, Transition, on};
@@ -60,6 +61,8 @@ pub struct CycleSettings {
     pub brake_close_s: f64,
     /// Limits of supervision.
     pub supervision: SupervisionSettings,
+    /// What the drives are told beside positions.
+    pub feed_forward: FeedForwardSettings,
     /// Outputs set when a fault stops the machine.
     pub safe_outputs: Actions,
 }
@@ -122,6 +125,9 @@ pub struct Cycle {
     resetting: Option<(u32, f64)>,
     /// The setpoint of this cycle was set to the actual position.
     followed: bool,
+    feed_forward: FeedForward,
+    /// How the path moves at the setpoint of this cycle.
+    motion: Option<JointMotion>,
 }
 
 impl Cycle {
@@ -152,6 +158,8 @@ impl Cycle {
             joint_stop: None,
             resetting: None,
             followed: true,
+            feed_forward: FeedForward::new(settings.feed_forward, settings.limits.len(), dt_s),
+            motion: None,
             settings,
         }
     }
@@ -188,6 +196,7 @@ impl Cycle {
         // The setpoint: a finding on the way changes the state, and the new state makes the setpoint
         // of this very cycle.
         self.followed = false;
+        self.motion = None;
         for _ in 0..FINDINGS_PER_CYCLE_MAX {
             match self.make_setpoint(&inputs.channels) {
                 Ok(()) => break,
@@ -198,9 +207,16 @@ impl Cycle {
         self.supervision.remember_setpoint(self.gate.setpoint(), self.followed);
 
         let goal = self.drive_goal();
+        let feed = self.feed_forward.step(
+            self.gate.setpoint(),
+            self.gate.speed(),
+            self.motion,
+            self.drives.scaling(),
+        );
         self.drives.commands(
             goal,
             self.gate.setpoint(),
+            &feed,
             self.resetting.is_some(),
             self.cycle,
             &mut outputs.drives,
@@ -568,6 +584,9 @@ impl Cycle {
         )?;
         if let Some((index, instruction)) = step.began {
             self.publish(EventKind::PieceBegan { index, instruction });
+            if step.motion.is_some() {
+                self.feed_forward.set_payload(self.interpolator.payload());
+            }
         }
         match step.news {
             PhaseNews::None => {}
@@ -579,6 +598,7 @@ impl Cycle {
             return Err(finding);
         }
         self.pass(step.q)?;
+        self.motion = step.motion;
         let event = match demand {
             Demand::Run => step.completed.then_some(MachineEvent::RunCompleted),
             Demand::Stop => step.standing.then_some(MachineEvent::Standing),
@@ -652,6 +672,21 @@ impl Cycle {
     fn publish_sample(&mut self, inputs: &CycleInputs) {
         let (piece, instruction, s, speed) = self.interpolator.place();
         let q_setpoint = *self.gate.setpoint();
+        let per_mille = self.drives.motor_torques_per_mille();
+        let (torque_actual, mut torque_residual) =
+            self.feed_forward.residual(&per_mille, self.drives.scaling());
+        // Brakes hold what the model expects of the drives: nothing to be learned while they may be closed.
+        if !matches!(
+            self.state,
+            MachineState::Ready
+                | MachineState::Executing
+                | MachineState::Holding
+                | MachineState::Held
+                | MachineState::Stopping
+        ) || !self.drives.is_fresh()
+        {
+            torque_residual = JointVector::zeros(torque_residual.len());
+        }
         self.boundary.samples.publish(Sample {
             cycle: Cycles(self.cycle),
             time: Nanoseconds(self.cycle.saturating_mul(self.settings.cycle_time.0)),
@@ -663,6 +698,8 @@ impl Cycle {
             speed,
             q_setpoint,
             q_actual: *self.drives.q_actual(),
+            torque_actual,
+            torque_residual,
             x_base_tool: self.interpolator.x_base_tool(&q_setpoint),
             x_flange_tool: *self.interpolator.x_flange_tool(),
             override_ratio: self.interpolator.override_ratio(),

@@ -1,6 +1,7 @@
 //! The drives of an arm as one: where the joints are, in which state the drives are, and the commands
 //! that take them where the machine wants them.
 
+use super::feed_forward::Feed;
 use crate::devices::objects::{MODE_CSP, STATUS_VOLTAGE_ENABLED};
 use crate::drives::cia402::{DriveGoal, DriveState, controlword};
 use crate::drives::process_image::{DriveCommand, DriveFeedback};
@@ -135,6 +136,18 @@ impl DriveGroup {
         self.axes.get(drive).map_or_else(DriveFeedback::default, |axis| axis.feedback)
     }
 
+    /// Torque of each motor by its newest fresh feedback, per thousand of rated.
+    #[must_use]
+    pub fn motor_torques_per_mille(&self) -> JointVector {
+        JointVector::from_fn(self.len(), |drive| f64::from(self.feedback(drive).torque_per_mille))
+    }
+
+    /// Counts, torques and joints.
+    #[must_use]
+    pub const fn scaling(&self) -> &ArmScaling {
+        &self.scaling
+    }
+
     /// All drives are in `state`.
     #[must_use]
     pub fn all_in(&self, state: DriveState) -> bool {
@@ -177,17 +190,19 @@ impl DriveGroup {
 
     /// The commands that lead towards `goal` with the joints at `q_setpoint` (rad).
     ///
-    /// A drive that does not follow targets gets its own actual position as target, to the count, so
+    /// `feed` is what they are told beside it. A drive that does not follow targets gets its own actual position as target, to the count, so
     /// that it is enabled without a step. `reset` asks for fault-reset edges; `cycle` times them.
     pub fn commands(
         &self,
         goal: DriveGoal,
         q_setpoint: &JointVector,
+        feed: &Feed,
         reset: bool,
         cycle: u64,
         commands: &mut [DriveCommand; MAX_JOINTS],
     ) {
         let angles = self.scaling.drive_angles(q_setpoint);
+        let speeds = self.scaling.drive_angles(&feed.speeds);
         let reset_edge = reset && (cycle / RESET_HALF_PERIOD_CYCLES) % 2 == 1;
         for (drive, (axis, command)) in
             self.axes.iter().zip(commands).take(self.scaling.drive_count()).enumerate()
@@ -198,9 +213,25 @@ impl DriveGroup {
                 controlword: controlword(axis.state, goal, reset_edge),
                 target_counts: self.scaling.drive(drive).map_or(0, |scaling| scaling.wrap(counts)),
                 mode: MODE_CSP,
+                velocity_offset_counts_s: if follows {
+                    self.scaling.counts_per_second(&speeds, drive)
+                } else {
+                    0
+                },
+                torque_offset_per_mille: if follows {
+                    per_mille(feed.motor_torques_per_mille.get(drive))
+                } else {
+                    0
+                },
             };
         }
     }
+}
+
+/// Saturates; NaN becomes 0.
+#[expect(clippy::cast_possible_truncation, reason = "float to integer saturates")]
+fn per_mille(torque: f64) -> i16 {
+    torque.round() as i16
 }
 
 #[cfg(test)]
@@ -252,11 +283,11 @@ mod tests {
             group.observe(&feedback(0x0250, [first, second]), |_| true);
             let mut commands = [DriveCommand::default(); MAX_JOINTS];
             // Not enabled: the very count.
-            group.commands(DriveGoal::On, group.q_actual(), false, 0, &mut commands);
+            group.commands(DriveGoal::On, group.q_actual(), &Feed::none(2), false, 0, &mut commands);
             prop_assert_eq!((commands[0].target_counts, commands[1].target_counts), (first, second));
             // The first cycle in operation enabled, after the way through joint space.
             group.observe(&feedback(0x0237, [first, second]), |_| true);
-            group.commands(DriveGoal::On, group.q_actual(), false, 1, &mut commands);
+            group.commands(DriveGoal::On, group.q_actual(), &Feed::none(2), false, 1, &mut commands);
             for (command, count) in commands.iter().zip([first, second]) {
                 let step = command.target_counts.wrapping_sub(count);
                 prop_assert!((-1..=1).contains(&step), "step of {step} counts at {count}");
@@ -283,7 +314,7 @@ mod tests {
         let mut commands = [DriveCommand::default(); MAX_JOINTS];
         let levels: Vec<bool> = (0..80)
             .map(|cycle| {
-                group.commands(DriveGoal::Off, group.q_actual(), true, cycle, &mut commands);
+                group.commands(DriveGoal::Off, group.q_actual(), &Feed::none(2), true, cycle, &mut commands);
                 commands[0].controlword & 0x80 != 0
             })
             .collect();

@@ -1,19 +1,22 @@
 //! Executes pieces: samples the path at this cycle's path parameter and solves inverse kinematics.
 //! The path parameter advances per sent cycle, never per wall-clock time.
 
+use super::feed_forward::JointMotion;
 use super::process_phases::{PathWish, PhaseNews, ProcessPhases};
 use super::supervision::Finding;
 use crate::boundary::piece_queue::{Piece, PieceKind, PieceReader};
 use crate::drives::channels::ChannelValues;
+use crate::dynamics::RigidBody;
 use crate::faults::FaultCode;
-use crate::geometry::Pose;
+use crate::geometry::{Pose, Twist};
 use crate::joints::JointVector;
 use crate::kinematics::Chain;
 use crate::kinematics::inverse::{InverseResult, InverseSettings, inverse_from_seed};
+use crate::kinematics::jacobian_derivative::joint_motion;
 use crate::machine::{ControlEpoch, RunTag};
 use crate::trajectory::Segment;
-use crate::trajectory::path::PathPoint;
-use crate::trajectory::time_law::{PathClock, Target};
+use crate::trajectory::path::{PathDerivatives, PathPoint};
+use crate::trajectory::time_law::{PathClock, PathState, Target};
 use crate::units::Ratio;
 
 /// How far the arm may be from where a segment starts, rad: planning solves inverse kinematics to much
@@ -38,6 +41,8 @@ pub enum Demand {
 pub struct Interpolation {
     /// Setpoint, rad.
     pub q: JointVector,
+    /// How the path moves there; `None`: not known.
+    pub motion: Option<JointMotion>,
     /// The path stands still.
     pub standing: bool,
     /// The last piece of the run is done.
@@ -89,6 +94,7 @@ pub struct Interpolator {
     s: f64,
     speed: f64,
     x_flange_tool: Pose,
+    payload: RigidBody,
 }
 
 impl Interpolator {
@@ -110,6 +116,7 @@ impl Interpolator {
             s: 0.0,
             speed: 0.0,
             x_flange_tool: Pose::identity(),
+            payload: RigidBody::none(),
         }
     }
 
@@ -183,6 +190,12 @@ impl Interpolator {
         &self.x_flange_tool
     }
 
+    /// Tool and load of the current motion, in the flange frame.
+    #[must_use]
+    pub const fn payload(&self) -> &RigidBody {
+        &self.payload
+    }
+
     /// Tool centre point at joint positions `q`, base frame.
     #[must_use]
     pub fn x_base_tool(&self, q: &JointVector) -> Pose {
@@ -201,8 +214,14 @@ impl Interpolator {
         q_speed: &JointVector,
         around: &mut Surroundings<'_>,
     ) -> Result<Interpolation, Finding> {
-        let mut result =
-            Interpolation { q: *q, standing: true, completed: false, began: None, news: PhaseNews::None };
+        let mut result = Interpolation {
+            q: *q,
+            motion: None,
+            standing: true,
+            completed: false,
+            began: None,
+            news: PhaseNews::None,
+        };
         if demand == Demand::Stop {
             if let Activity::Motion { .. } = self.activity {
                 self.advance_motion(demand, q_speed, &mut result)?;
@@ -291,6 +310,7 @@ impl Interpolator {
                     });
                 }
                 self.x_flange_tool = segment.x_flange_tool;
+                self.payload = segment.payload;
                 // A ceiling that is no positive number cannot come from the planner.
                 let Some(clock) = PathClock::start(segment.path.length(), segment.ceiling) else {
                     return Err(Finding {
@@ -356,10 +376,31 @@ impl Interpolator {
                 }
             }
         };
+        result.motion = motion_along(&self.chain, segment, &state, &result.q);
         if clock.is_at_end() && demand == Demand::Run {
             self.activity = Activity::None;
         }
         Ok(())
+    }
+}
+
+/// Speeds and accelerations of the joints at `q`, from the derivatives of the path; `None` at a singular pose.
+fn motion_along(chain: &Chain, segment: &Segment, at: &PathState, q: &JointVector) -> Option<JointMotion> {
+    let squared = at.speed * at.speed;
+    match segment.path.derivatives(at.s) {
+        PathDerivatives::Joints { first } => {
+            Some(JointMotion { speeds: first * at.speed, accelerations: first * at.acceleration })
+        }
+        PathDerivatives::Tool { first, second, .. } => {
+            let velocity = Twist { linear: first.linear * at.speed, angular: first.angular * at.speed };
+            let acceleration = Twist {
+                linear: first.linear * at.acceleration + second.linear * squared,
+                angular: first.angular * at.acceleration + second.angular * squared,
+            };
+            let (speeds, accelerations) =
+                joint_motion(chain, &segment.x_flange_tool, q, &velocity, &acceleration)?;
+            Some(JointMotion { speeds, accelerations })
+        }
     }
 }
 

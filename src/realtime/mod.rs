@@ -15,6 +15,7 @@ pub mod clearance;
 pub mod cycle;
 pub mod drive_group;
 pub mod fault_reaction;
+pub mod feed_forward;
 pub mod interpolator;
 pub mod joint_stop;
 pub mod machine_state;

@@ -266,7 +266,10 @@ impl Motor {
         // know: its integral part finds it.
         let speed_loop = |reference: f64| {
             let wanted_rad_s = (reference * rad_per_count).clamp(-speed_limit, speed_limit);
-            (proportional * (wanted_rad_s - speed_rad_s) + known_nm, (reference * rad_per_count).abs() > speed_limit)
+            (
+                proportional * (wanted_rad_s - speed_rad_s) + known_nm,
+                (reference * rad_per_count).abs() > speed_limit,
+            )
         };
         let mut error_nm = 0.0;
         let (wanted_nm, is_too_fast) = match demand {

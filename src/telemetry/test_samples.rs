@@ -43,6 +43,8 @@ pub(super) fn sample(cycle: u64) -> Sample {
         speed: 0.0,
         q_setpoint: JointVector::zeros(3),
         q_actual: JointVector::zeros(3),
+        torque_actual: JointVector::zeros(3),
+        torque_residual: JointVector::zeros(3),
         x_base_tool: Pose::identity(),
         x_flange_tool: Pose::identity(),
         override_ratio: Ratio::ONE,
@@ -64,6 +66,7 @@ fn segment(path: Path, from: Vector3<f64>, to: Vector3<f64>) -> Segment {
         path,
         ceiling: Ceiling { speed: 0.1, acceleration: 1.0, jerk: 10.0 },
         x_flange_tool: Pose::identity(),
+        payload: crate::dynamics::RigidBody::none(),
         q_start: at(from),
         q_end: at(to),
     }

@@ -12,6 +12,7 @@
 pub mod path;
 pub mod time_law;
 
+use crate::dynamics::RigidBody;
 use crate::geometry::Pose;
 use crate::joints::JointVector;
 
@@ -37,6 +38,8 @@ pub struct Segment {
     pub ceiling: Ceiling,
     /// Tool centre point in the flange frame; for Cartesian paths the path is that of the tool.
     pub x_flange_tool: Pose,
+    /// Tool and load at the flange, in the flange frame.
+    pub payload: RigidBody,
     /// Joint positions at `s = 0`: where the arm must stand, and the seed of inverse kinematics.
     pub q_start: JointVector,
     /// Joint positions at `s = length`, on the same branch.

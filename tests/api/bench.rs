@@ -240,6 +240,8 @@ impl PlayedCycle {
             speed: 0.0,
             q_setpoint: JointVector::zeros(6),
             q_actual: JointVector::zeros(6),
+            torque_actual: JointVector::zeros(6),
+            torque_residual: JointVector::zeros(6),
             x_base_tool: Pose::translation(1.0, 2.0, 3.0),
             x_flange_tool: Pose::identity(),
             override_ratio: Ratio::ONE,

@@ -161,6 +161,7 @@ impl Bench {
                 following_lag_s: 0.02,
                 stop_input: Some(STOP_INPUT),
             },
+            feed_forward: motiond::realtime::feed_forward::FeedForwardSettings::default(),
             safe_outputs: Actions::new(&[Action::Digital { channel: SAFE_OUTPUT, on: false }]).unwrap(),
         };
         let mut channels = ChannelValues::default();
@@ -275,6 +276,7 @@ impl Bench {
                 jerk: LIMIT.jerk_max,
             },
             x_flange_tool: Pose::identity(),
+            payload: motiond::dynamics::RigidBody::none(),
             q_start: from,
             q_end: to,
         };

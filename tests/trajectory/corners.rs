@@ -158,6 +158,7 @@ fn a_path_that_needs_a_joint_beyond_its_limit_is_refused_with_place_joint_and_am
     let turn = axis * 0.6;
     let program = Program {
         x_flange_tool: torch(),
+        payload: motiond::dynamics::RigidBody::none(),
         steps: vec![step(
             7,
             move_linear(
@@ -191,8 +192,11 @@ fn a_path_through_the_straight_wrist_is_refused_as_singular() {
     for (sideways, refused) in [(1e-3, true), (0.25, false)] {
         let mut x_end = chain.forward(&after) * torch();
         x_end.translation.vector.y += sideways;
-        let program =
-            Program { x_flange_tool: torch(), steps: vec![step(0, move_linear(x_end, 0.1, ADAPT))] };
+        let program = Program {
+            x_flange_tool: torch(),
+            payload: motiond::dynamics::RigidBody::none(),
+            steps: vec![step(0, move_linear(x_end, 0.1, ADAPT))],
+        };
         let outcome = plan(&program, &chain, &limits, &before);
         let singular = outcome.as_ref().is_err_and(|problems| {
             problems.iter().any(|problem| {
@@ -262,7 +266,11 @@ fn numbers_that_are_none_are_refused_by_name() {
 #[test]
 fn what_makes_every_step_meaningless_is_refused_first() {
     let (chain, limits) = arm();
-    let program = |x_flange_tool| Program { x_flange_tool, steps: vec![step(0, StepKind::Dwell(1.0))] };
+    let program = |x_flange_tool| Program {
+        x_flange_tool,
+        payload: motiond::dynamics::RigidBody::none(),
+        steps: vec![step(0, StepKind::Dwell(1.0))],
+    };
     let outcome = |x_flange_tool, q: &JointVector| plan(&program(x_flange_tool), &chain, &limits, q);
     assert!(outcome(torch(), &home()).is_ok());
     let mut q = home();

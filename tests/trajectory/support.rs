@@ -79,7 +79,12 @@ pub(crate) fn displaced(pose: &Pose, by: [f64; 3], turn: [f64; 3]) -> Pose {
 pub(crate) fn planned(q_start: &JointVector, kinds: Vec<StepKind>) -> Result<Plan, Vec<PlanProblem>> {
     let (chain, limits) = arm();
     let steps = kinds.into_iter().zip(0..).map(|(kind, instruction)| step(instruction, kind)).collect();
-    plan(&Program { x_flange_tool: torch(), steps }, &chain, &limits, q_start)
+    plan(
+        &Program { x_flange_tool: torch(), payload: motiond::dynamics::RigidBody::none(), steps },
+        &chain,
+        &limits,
+        q_start,
+    )
 }
 
 /// The motions of a plan.

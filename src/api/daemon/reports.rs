@@ -299,6 +299,8 @@ fn blank_sample(joints: usize) -> Sample {
         speed: 0.0,
         q_setpoint: JointVector::zeros(joints),
         q_actual: JointVector::zeros(joints),
+        torque_actual: JointVector::zeros(joints),
+        torque_residual: JointVector::zeros(joints),
         x_base_tool: Pose::identity(),
         x_flange_tool: Pose::identity(),
         override_ratio: Ratio::ONE,

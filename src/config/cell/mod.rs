@@ -3,6 +3,7 @@
 
 mod collision;
 mod coupling;
+mod dynamics;
 mod io;
 mod link;
 mod robot;
@@ -13,6 +14,7 @@ mod welding;
 
 pub use collision::{CollisionSettings, NamedGuard};
 pub use coupling::Coupling;
+pub use dynamics::{FeedForward, TorqueLimits};
 pub use io::{AnalogChannel, AnalogScaling, DigitalChannel, IoMap, RAW_FULL_SCALE};
 pub use link::{DistributedClock, Link, LinkKind, RealtimeSettings, Sockets};
 pub use robot::{Robot, RobotSource, TcpLimits};
@@ -62,6 +64,8 @@ pub struct Cell {
     pub stop_input: Option<u8>,
     /// Where the welding power source is connected; `None`: the cell cannot weld.
     pub welding: Option<WeldingBinding>,
+    /// What the drives are told beside positions.
+    pub feed_forward: FeedForward,
     /// Where clients connect.
     pub sockets: Sockets,
     /// Data sets of processes that jobs refer to by name.
@@ -196,6 +200,8 @@ fn read_root(mut root: Table<'_>, surroundings: Surroundings<'_>, problems: &Pro
     let stop_input = root.maybe("stop_input", |value| io.digital_input(&value).map(|named| named.channel));
     let welding =
         root.maybe("welding", |value| value.table().and_then(|table| welding::read_binding(table, &io)));
+    let feed_forward =
+        root.maybe("feed_forward", |value| value.table().and_then(dynamics::read_feed_forward));
     let sockets = root.maybe("sockets", |value| value.table().and_then(link::read_sockets));
     let simulation =
         simulation::read_simulation(&mut root, joint_count, model.as_ref(), joint_limits.as_ref());
@@ -223,6 +229,7 @@ fn read_root(mut root: Table<'_>, surroundings: Surroundings<'_>, problems: &Pro
             None => None,
         },
         welding: welding?,
+        feed_forward: feed_forward?.unwrap_or_default(),
         sockets: sockets?.unwrap_or_default(),
         schedules: surroundings.schedules,
         simulation: simulation?,

@@ -18,31 +18,22 @@ pub struct Simulation {
     pub power_source: SimulatedPowerSource,
 }
 
-/// Model of a servo drive with motor, gear and load; the same for every drive.
+/// The loops of a servo drive; the same for every drive. What they turn are the motors of the SubDevices and
+/// the arm of the robot model with the first tool of the cell.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SimulatedDrive {
     /// Gain of the position loop, 1/s: speed = gain × position error.
     pub position_gain: f64,
     /// Gain of the speed loop, 1/s: acceleration = gain × speed error.
     pub speed_gain: f64,
-    /// Inertia of the motor, kg m².
-    pub motor_inertia: f64,
-    /// Inertia of gear and load as the motor feels it, kg m².
-    pub gear_inertia: f64,
-    /// Largest torque as a multiple of the rated one.
-    pub peak_torque_ratio: f64,
+    /// Integral time of the speed loop, s; zero: it has no integral part.
+    pub speed_integral_time: f64,
 }
 
 impl Default for SimulatedDrive {
     /// A well-tuned industrial drive.
     fn default() -> Self {
-        Self {
-            position_gain: 80.0,
-            speed_gain: 800.0,
-            motor_inertia: 0.3e-4,
-            gear_inertia: 0.7e-4,
-            peak_torque_ratio: 3.0,
-        }
+        Self { position_gain: 80.0, speed_gain: 800.0, speed_integral_time: 0.02 }
     }
 }
 
@@ -154,21 +145,16 @@ fn check_start(
 }
 
 fn read_drive(mut table: Table<'_>) -> Option<SimulatedDrive> {
-    const INERTIA: Range = Range::new(1e-7, 1.0, "kg m²");
     let default = SimulatedDrive::default();
     let position_gain =
         table.number_or("position_gain_per_s", Range::new(1.0, 500.0, "1/s"), default.position_gain);
     let speed_gain = table.number_or("speed_gain_per_s", Range::new(10.0, 5000.0, "1/s"), default.speed_gain);
-    let motor_inertia = table.number_or("motor_inertia_kg_m2", INERTIA, default.motor_inertia);
-    let gear_inertia = table.number_or("gear_inertia_kg_m2", INERTIA, default.gear_inertia);
-    let peak_torque_ratio =
-        table.number_or("peak_torque_ratio", Range::new(1.0, 10.0, ""), default.peak_torque_ratio);
+    let speed_integral_time =
+        table.number_or("speed_integral_time_s", seconds(10.0), default.speed_integral_time);
     Some(SimulatedDrive {
         position_gain: position_gain?,
         speed_gain: speed_gain?,
-        motor_inertia: motor_inertia?,
-        gear_inertia: gear_inertia?,
-        peak_torque_ratio: peak_torque_ratio?,
+        speed_integral_time: speed_integral_time?,
     })
 }
 

@@ -52,8 +52,8 @@ pub struct Drive {
     pub following_error_max: f64,
     /// Rated torque of the motor, Nm at its shaft: unit of the drive's torque objects.
     pub rated_torque: f64,
-    /// Largest torque the drive may give, Nm at the motor's shaft.
-    pub peak_torque: f64,
+    /// Largest torque the drive may give, Nm at the motor's shaft; `None`: not known.
+    pub peak_torque: Option<f64>,
     /// Inertia of rotor, brake and gear at the motor's shaft, kg m²; `None`: not known.
     pub rotor_inertia: Option<f64>,
     /// Dry friction at the motor's shaft, Nm.
@@ -289,8 +289,7 @@ fn read_drive(table: &mut Table<'_>, joint: &mut Option<usize>) -> Option<Drive>
     let rotor_inertia =
         table.maybe("rotor_inertia_kg_m2", |value| value.number(Range::new(1e-8, 100.0, "kg m²")));
     let friction = table.number_or("friction_nm", Range::new(0.0, 1000.0, "Nm"), 0.0);
-    let viscous_friction =
-        table.number_or("viscous_friction_nm_s", Range::new(0.0, 1000.0, "Nm s/rad"), 0.0);
+    let viscous_friction = table.number_or("viscous_friction_nm_s", Range::new(0.0, 1000.0, "Nm s/rad"), 0.0);
     Some(Drive {
         joint: joint?,
         counts_per_turn: counts_per_turn?,
@@ -303,8 +302,7 @@ fn read_drive(table: &mut Table<'_>, joint: &mut Option<usize>) -> Option<Drive>
         lead: lead?,
         following_error_max: following_error?,
         rated_torque: rated_torque?,
-        // Without a word of it the motor may do what it does all day.
-        peak_torque: peak_torque?.unwrap_or(rated_torque?),
+        peak_torque: peak_torque?,
         rotor_inertia: rotor_inertia?,
         friction: friction?,
         viscous_friction: viscous_friction?,

@@ -1,11 +1,12 @@
 //! Tools and work objects.
 
-use nalgebra::Vector3;
+use nalgebra::{Matrix3, Vector3};
 
 use super::collision::read_tool_capsules;
 use crate::collision::Capsule;
 use crate::config::document::{Range, Table};
 use crate::config::quantities::{COORDINATE, read_pose};
+use crate::dynamics::RigidBody;
 use crate::geometry::Pose;
 
 /// A tool on the flange.
@@ -21,6 +22,20 @@ pub struct Tool {
     pub center_of_gravity: Vector3<f64>,
     /// Capsules around it in the flange frame; none: its distance to other things is not looked at.
     pub capsules: Vec<Capsule>,
+    /// Inertia about the centre of gravity, axes of the flange frame, kg m².
+    pub inertia: Matrix3<f64>,
+}
+
+impl Tool {
+    /// The tool as a mass at the flange, in the flange frame.
+    #[must_use]
+    pub fn body(&self) -> RigidBody {
+        RigidBody {
+            mass_kg: self.mass,
+            center_of_mass_m: self.center_of_gravity,
+            inertia_kg_m2: self.inertia,
+        }
+    }
 }
 
 /// A frame jobs are written in.
@@ -40,12 +55,26 @@ pub(super) fn read_tools(root: &mut Table<'_>) -> Option<Vec<Tool>> {
             .required("center_of_gravity_mm", || format!("a list of 3 numbers, {}", COORDINATE.describe()))
             .and_then(|value| value.vector::<3>(COORDINATE));
         let capsules = read_tool_capsules(&mut table);
+        // ixx, iyy, izz, ixy, ixz, iyz as data sheets list them.
+        let inertia = table.or_default("inertia_kg_m2", [0.0; 6], |value| {
+            let entries = value.vector::<6>(Range::new(-1000.0, 1000.0, "kg m²"))?;
+            let is_physical = RigidBody { inertia_kg_m2: symmetric(&entries), ..RigidBody::none() }.is_physical();
+            if !is_physical {
+                value.problem(
+                    "no body has such an inertia",
+                    "ixx, iyy, izz, ixy, ixz, iyz about the centre of gravity; each principal value at most the sum of the two others",
+                    "take it from the data sheet of the tool, or leave it out",
+                );
+            }
+            is_physical.then_some(entries)
+        });
         Some(Tool {
             name,
             x_flange_tool: x_flange_tool?,
             mass: mass?,
             center_of_gravity: Vector3::from(center?) * 1e-3,
             capsules: capsules?,
+            inertia: symmetric(&inertia?),
         })
     })
 }
@@ -55,6 +84,10 @@ pub(super) fn read_work_objects(root: &mut Table<'_>) -> Option<Vec<WorkObject>>
         let x_base_work = read_pose(&mut table)?;
         Some(WorkObject { name, x_base_work })
     })
+}
+
+fn symmetric(&[xx, yy, zz, xy, xz, yz]: &[f64; 6]) -> Matrix3<f64> {
+    Matrix3::new(xx, xy, xz, xy, yy, yz, xz, yz, zz)
 }
 
 /// Reads a table whose keys are names.

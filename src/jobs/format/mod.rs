@@ -26,6 +26,7 @@ use crate::boundary::phase_table::Action;
 use crate::config::cell::Cell;
 use crate::config::document::{Range, Table, Value, listed, parse_json};
 use crate::config::problem::{Problem, Problems};
+use crate::dynamics::RigidBody;
 use crate::geometry::Pose;
 use crate::joints::JointVector;
 use crate::kinematics::JointKind;
@@ -51,6 +52,8 @@ pub struct Job {
     pub tool: String,
     /// That tool's centre point in the flange frame.
     pub x_flange_tool: Pose,
+    /// The tool as a mass, in the flange frame.
+    pub payload: RigidBody,
     /// Name of the work object its poses are written in.
     pub work_object: String,
     /// That frame in the base frame.
@@ -188,6 +191,7 @@ fn read_root(mut root: Table<'_>, cell: &Cell) -> Option<Job> {
         name: name?.to_owned(),
         tool: tool.name.clone(),
         x_flange_tool: tool.x_flange_tool,
+        payload: tool.body(),
         work_object: work_object.name.clone(),
         x_base_work: work_object.x_base_work,
         start: start?,
