@@ -16,7 +16,6 @@ pub const CAPACITY: usize = 10_240;
 ///
 /// `Copy`, so that nothing is freed in the cycle: large variants stay in place.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "pieces cross by value; a box would be freed in the cycle")]
 pub enum PieceKind {
     /// Move along a segment.
     Motion(Segment),

@@ -152,10 +152,11 @@ fn turned(matrix: &MassMatrix, vector: &JointVector) -> JointVector {
 /// definite, so elimination needs no pivot search.
 fn inverse_of(matrix: &Square, free: &[bool; MAX_JOINTS], count: usize) -> Square {
     let mut inverse = *matrix;
-    for index in (0..count).filter(|index| !free[*index]) {
-        for other in 0..count {
-            inverse[index][other] = 0.0;
-            inverse[other][index] = 0.0;
+    for (row, entries) in inverse.iter_mut().enumerate() {
+        for (column, entry) in entries.iter_mut().enumerate() {
+            if !(free[row] && free[column]) {
+                *entry = 0.0;
+            }
         }
     }
     for pivot in (0..count).filter(|index| free[*index]) {
