@@ -1,6 +1,7 @@
 //! One file a subcommand; `run` and `demo` assemble the daemon, the only place that knows all.
 
 pub mod assembly;
+pub mod bus_access;
 pub mod calibrate;
 pub mod check;
 pub mod client;
@@ -8,6 +9,7 @@ pub mod client_text;
 pub mod connection;
 pub mod demo;
 pub mod engine;
+pub mod esi;
 pub mod fault_actions;
 pub mod fault_script;
 pub mod job_clearance;
@@ -16,6 +18,9 @@ pub mod model;
 pub mod plan;
 pub mod report_text;
 pub mod run;
+pub mod scan;
+pub mod sdo;
+pub mod sdo_value;
 pub mod simulate;
 pub mod simulate_bus;
 pub mod simulated_link;
@@ -57,6 +62,12 @@ enum Subcommands {
     SimulateBus(simulate_bus::SimulateBusArguments),
     /// Joint waypoints in the shortest time, within every limit: the planner alone
     Plan(plan::PlanArguments),
+    /// Say what is on a bus
+    Scan(scan::ScanArguments),
+    /// Make a drive file from an ESI file of a manufacturer
+    Esi(esi::EsiArguments),
+    /// Read or write objects of a device
+    Sdo(sdo::SdoArguments),
     #[command(flatten)]
     Client(client::ClientCommand),
 }
@@ -86,6 +97,9 @@ pub fn main(arguments: &Arguments) -> ExitCode {
         Subcommands::Model(arguments) => model::model(arguments),
         Subcommands::SimulateBus(arguments) => simulate_bus::simulate_bus(arguments),
         Subcommands::Plan(arguments) => plan::plan(arguments),
+        Subcommands::Scan(arguments) => scan::scan(arguments),
+        Subcommands::Esi(arguments) => esi::esi(arguments),
+        Subcommands::Sdo(arguments) => sdo::sdo(arguments),
         Subcommands::Client(command) => client::client(command),
     };
     let exit = result.unwrap_or_else(|error| {

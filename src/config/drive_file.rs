@@ -1,21 +1,82 @@
 //! A type of SubDevice: one file in `config/drives/`.
 
+use super::cell::{StartupSdo, read_startup};
 use super::document::{Table, Value, parse_toml};
 use super::problem::{Problem, Problems};
 use crate::devices::{Device, DeviceKind, Identity, MAX_PDO_ENTRIES, PdoEntry, PdoMap, objects};
+
+/// A type of SubDevice with what a cell takes from it unless it says otherwise.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DriveFile {
+    /// Identity and process data.
+    pub device: Device,
+    /// Name of the family, for people.
+    pub name: Option<String>,
+    /// Public documents the numbers come from.
+    pub sources: Vec<String>,
+    /// What one has to know about it, a sentence each.
+    pub quirks: Vec<String>,
+    /// Counts of one turn of the motor, where the family has one encoder.
+    pub counts_per_turn: Option<u32>,
+    /// SDOs written in PRE-OP before those of the cell.
+    pub startup: Vec<StartupSdo>,
+}
 
 /// Reads a device type.
 ///
 /// # Errors
 /// Every mistake of the file.
 pub fn read_device(text: &str) -> Result<Device, Vec<Problem>> {
-    let node = parse_toml(text).map_err(|problem| vec![problem])?;
-    let problems = Problems::default();
-    let device = Value::root(&node, &problems).table().and_then(read_root);
-    problems.finish(device)
+    read_drive_file(text).map(|file| file.device)
 }
 
-fn read_root(mut root: Table<'_>) -> Option<Device> {
+/// Reads a device type with everything in its file.
+///
+/// # Errors
+/// Every mistake of the file.
+pub fn read_drive_file(text: &str) -> Result<DriveFile, Vec<Problem>> {
+    let node = parse_toml(text).map_err(|problem| vec![problem])?;
+    let problems = Problems::default();
+    let file = Value::root(&node, &problems).table().and_then(read_root);
+    problems.finish(file)
+}
+
+/// Identity and process data as they stand in a drive file; what is zero, and so not known, is left out.
+#[must_use]
+pub fn identity_and_maps_text(device: &Device) -> String {
+    let identity = device.identity;
+    let mut text =
+        format!("\n[identity]\nvendor = {:#010x}\nproduct = {:#010x}\n", identity.vendor, identity.product);
+    if identity.revision != 0 {
+        text.push_str(&format!("revision = {:#010x}\n", identity.revision));
+    }
+    for (direction, map) in [("outputs", &device.outputs), ("inputs", &device.inputs)] {
+        if map.entries().is_empty() {
+            continue;
+        }
+        text.push_str(&format!("\n[{direction}]\npdo = {:#06x}\nentries = [\n", map.pdo));
+        for entry in map.entries() {
+            text.push_str(&format!(
+                "    {{ index = {:#06x}, subindex = {}, bits = {} }},\n",
+                entry.index, entry.subindex, entry.bits
+            ));
+        }
+        text.push_str("]\n");
+    }
+    text
+}
+
+fn read_texts(value: &Value<'_>) -> Option<Vec<String>> {
+    let texts: Vec<_> = value.list(0..=32)?.iter().map(|item| item.text(400).map(str::to_owned)).collect();
+    texts.into_iter().collect()
+}
+
+fn read_root(mut root: Table<'_>) -> Option<DriveFile> {
+    let name = root.maybe("name", |value| value.text(100).map(str::to_owned));
+    let sources = root.or_default("sources", Vec::new(), |value| read_texts(&value));
+    let quirks = root.or_default("quirks", Vec::new(), |value| read_texts(&value));
+    let counts_per_turn = root.maybe("counts_per_turn", |value| value.whole::<u32>(16..=1 << 31));
+    let startup = root.or_default("startup_sdos", Vec::new(), |value| read_startup(&value));
     let version = root.integer("format_version", 1..=1);
     let kind = root.choice(
         "kind",
@@ -35,12 +96,20 @@ fn read_root(mut root: Table<'_>) -> Option<Device> {
         check_objects(&root, outputs.as_ref(), inputs.as_ref());
     }
     version?;
-    Some(Device {
+    let device = Device {
         kind: kind?,
         identity: identity?,
         outputs: outputs?,
         inputs: inputs?,
         distributed_clock: distributed_clock?,
+    };
+    Some(DriveFile {
+        device,
+        name: name?,
+        sources: sources?,
+        quirks: quirks?,
+        counts_per_turn: counts_per_turn?,
+        startup: startup?,
     })
 }
 
@@ -48,7 +117,8 @@ fn read_identity(mut table: Table<'_>) -> Option<Identity> {
     const WORD: std::ops::RangeInclusive<i64> = 0..=u32::MAX as i64;
     let vendor = table.whole("vendor", WORD);
     let product = table.whole("product", WORD);
-    let revision = table.whole("revision", WORD);
+    // Firmware of one family comes in many revisions: left out, or 0, any will do.
+    let revision = table.or_default("revision", 0, |value| value.whole(WORD));
     let serial = table.or_default("serial", 0, |value| value.whole(WORD));
     Some(Identity { vendor: vendor?, product: product?, revision: revision?, serial: serial? })
 }

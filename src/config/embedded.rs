@@ -4,10 +4,18 @@
 pub const CELL: &str = include_str!("../../config/simulated-cell.toml");
 
 /// Device types by name, `config/drives/`.
-pub const DEVICES: [(&str, &str); 3] = [
+pub const DEVICES: [(&str, &str); 11] = [
     ("generic-cia402", include_str!("../../config/drives/generic-cia402.toml")),
     ("digital-io-8", include_str!("../../config/drives/digital-io-8.toml")),
     ("analog-io-2", include_str!("../../config/drives/analog-io-2.toml")),
+    ("delta-asda-a2-e", include_str!("../../config/drives/delta-asda-a2-e.toml")),
+    ("delta-asda-a3-e", include_str!("../../config/drives/delta-asda-a3-e.toml")),
+    ("inovance-is620n", include_str!("../../config/drives/inovance-is620n.toml")),
+    ("inovance-sv660n", include_str!("../../config/drives/inovance-sv660n.toml")),
+    ("maxon-epos4-50-5", include_str!("../../config/drives/maxon-epos4-50-5.toml")),
+    ("omron-r88d-1sn01l", include_str!("../../config/drives/omron-r88d-1sn01l.toml")),
+    ("panasonic-minas-a5b", include_str!("../../config/drives/panasonic-minas-a5b.toml")),
+    ("yaskawa-sgdv-e5", include_str!("../../config/drives/yaskawa-sgdv-e5.toml")),
 ];
 
 /// Data sets of processes by name, `config/processes/`.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::cell::{Cell, Robot, RobotSource, Schedule, Surroundings, read_cell};
 use super::document::{Value, listed, parse_toml};
-use super::drive_file::read_device;
+use super::drive_file::read_drive_file;
 use super::embedded;
 use super::kinematic_model::{EMBEDDED_MODELS, EmbeddedModel, KinematicModel, from_text, load_model_between};
 use super::problem::{Problem, Problems};
@@ -68,7 +68,7 @@ fn surroundings<'a>(
 ) -> Surroundings<'a> {
     let mut found = Surroundings { devices: Vec::new(), schedules: Vec::new(), load_model };
     for (name, text) in named_texts(folder, "drives", &embedded::DEVICES, problems) {
-        match read_device(&text) {
+        match read_drive_file(&text) {
             Ok(device) => found.devices.push((name, Some(device))),
             Err(mistakes) => {
                 problems.extend(in_file(mistakes, "drives", &name));

@@ -29,6 +29,7 @@ pub mod frame_pump;
 pub mod link;
 pub mod mailbox;
 mod registers;
+pub mod scan;
 mod sii;
 pub mod time_driver;
 

@@ -170,3 +170,18 @@ pub(super) fn count_subdevices<L: FrameLink>(pump: &mut FramePump<L>, deadline: 
         Ok(_) | Err(_) => None,
     }
 }
+
+/// Writes a register of every SubDevice at once.
+pub(super) fn broadcast_write<L: FrameLink>(
+    pump: &mut FramePump<L>,
+    register: u16,
+    value: impl EtherCrabWireWrite,
+    deadline: Nanoseconds,
+) {
+    let main_device = pump.main_device();
+    // Who took it shows what is read afterwards.
+    let _sent = pump.run(
+        async { Command::bwr(register).ignore_wkc().send_receive_slice(main_device, value).await.map(drop) },
+        deadline,
+    );
+}

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use motiond::config::cell::{Cell, Robot, Surroundings, read_cell};
 use motiond::config::document::{parse_json, parse_toml};
-use motiond::config::drive_file::read_device;
+use motiond::config::drive_file::{DriveFile, read_device};
 use motiond::config::load::embedded_cell;
 use motiond::config::problem::{PROBLEMS_MAX, Problem};
 use motiond::jobs::expand::expand;
@@ -161,7 +161,17 @@ fn check_cell(text: &str) -> Result<(), TestCaseError> {
     let devices = CELL
         .subdevices
         .iter()
-        .map(|subdevice| (subdevice.device_type.clone(), Some(subdevice.device)))
+        .map(|subdevice| {
+            let file = DriveFile {
+                device: subdevice.device,
+                name: None,
+                sources: Vec::new(),
+                quirks: Vec::new(),
+                counts_per_turn: None,
+                startup: Vec::new(),
+            };
+            (subdevice.device_type.clone(), Some(file))
+        })
         .collect();
     let read = read_cell(&node, Surroundings { devices, schedules: Vec::new(), load_model: &load_model });
     if let Some(cell) = answered(read)? {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use motiond::config::cell::Cell;
-use motiond::config::drive_file::read_device;
+use motiond::config::drive_file::{read_device, read_drive_file};
 use motiond::config::load::load_cell;
 use motiond::config::messages::Catalogue;
 use motiond::config::problem::Problem;
@@ -49,6 +49,23 @@ fn every_cell_is_valid_with_its_data_sets() {
         assert_eq!(schedule_problems(&cell), [], "{}", path.display());
         assert!(!cell.schedules.is_empty());
     }
+}
+
+#[test]
+fn drive_files_of_real_families_say_where_their_numbers_come_from() {
+    let mut makers = std::collections::BTreeSet::new();
+    for path in files("drives") {
+        let file =
+            read_drive_file(&text(&path)).unwrap_or_else(|problems| panic!("{}", report(&path, &problems)));
+        let identity = file.device.identity;
+        // The vendor number of the simulated devices.
+        if identity.vendor != 0x4D4F_5449 {
+            assert!(!file.sources.is_empty() && file.name.is_some(), "{}", path.display());
+            assert_ne!(identity.product, 0, "{}", path.display());
+            makers.insert(identity.vendor);
+        }
+    }
+    assert!(makers.len() >= 6, "{makers:?}");
 }
 
 #[test]

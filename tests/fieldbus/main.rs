@@ -4,6 +4,8 @@
 
 mod mailbox;
 mod raw_socket;
+mod replay;
+mod scan;
 #[path = "../support/segment_link.rs"]
 mod segment_link;
 mod simulated;

@@ -19,6 +19,7 @@ pub use io::{AnalogChannel, AnalogScaling, DigitalChannel, IoMap, RAW_FULL_SCALE
 pub use link::{DistributedClock, Link, LinkKind, RealtimeSettings, Sockets};
 pub use robot::{Robot, RobotSource, TcpLimits};
 pub use simulation::{SimulatedDrive, SimulatedPowerSource, Simulation};
+pub(in crate::config) use subdevice::read_startup;
 pub use subdevice::{DeviceType, Drive, SdoValue, StartupSdo, SubDevice};
 pub use tools::{Tool, WorkObject};
 pub use welding::WeldingBinding;

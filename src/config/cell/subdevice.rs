@@ -4,6 +4,7 @@ use std::f64::consts::TAU;
 
 use super::{listed, seconds, unknown_name};
 use crate::config::document::{Range, Table, Value};
+use crate::config::drive_file::DriveFile;
 use crate::devices::{Device, DeviceKind, MAX_SUBDEVICES};
 use crate::joints::MAX_JOINTS;
 
@@ -147,7 +148,7 @@ impl Outline<'_> {
 }
 
 /// A device type by name; `None` stands for one whose file has mistakes.
-pub type DeviceType = (String, Option<Device>);
+pub type DeviceType = (String, Option<DriveFile>);
 
 /// `joint_count`: of the robot, if that is known.
 pub(super) fn read_subdevices<'a>(
@@ -224,12 +225,14 @@ fn read_subdevice<'a, 't>(
         }
         found
     });
-    outline.device = found.and_then(|(_, device)| *device);
+    let file = found.and_then(|(_, file)| file.as_ref());
+    outline.device = file.map(|file| file.device);
     let kind = outline.device.map(|device| device.kind);
     // Of an unknown type only drives have a joint.
     let is_drive = kind.map_or_else(|| table.has("joint"), |kind| kind == DeviceKind::ServoDrive);
     outline.is_drive = (kind.is_some() || is_drive).then_some(is_drive);
-    let drive = if is_drive { read_drive(&mut table, &mut outline.joint).map(Some) } else { Some(None) };
+    let drive =
+        if is_drive { read_drive(&mut table, &mut outline.joint, file).map(Some) } else { Some(None) };
     let startup = match kind {
         // No mailbox, so `startup_sdos` is an unknown key here.
         Some(DeviceKind::DigitalIo) => Some(Vec::new()),
@@ -241,13 +244,15 @@ fn read_subdevice<'a, 't>(
         table.abandon();
     }
     let read = || {
-        let (device_type, device) = found?;
+        let (device_type, _) = found?;
+        let mut before = file?.startup.clone();
+        before.extend(startup?);
         Some(SubDevice {
             name: outline.name?.to_owned(),
             device_type: device_type.clone(),
-            device: (*device)?,
+            device: file?.device,
             drive: drive?,
-            startup: startup?,
+            startup: before,
         })
     };
     let subdevice = read();
@@ -261,10 +266,15 @@ pub(super) fn read_joint(table: &mut Table<'_>, joint_count: usize) -> Option<us
 }
 
 /// Reads a drive; `joint` is set as soon as it is known, whatever else is wrong.
-fn read_drive(table: &mut Table<'_>, joint: &mut Option<usize>) -> Option<Drive> {
+fn read_drive(table: &mut Table<'_>, joint: &mut Option<usize>, file: Option<&DriveFile>) -> Option<Drive> {
     *joint = read_joint(table, MAX_JOINTS);
     let joint = *joint;
-    let counts_per_turn = table.whole::<u32>("counts_per_turn", 16..=1 << 31);
+    const COUNTS: std::ops::RangeInclusive<i64> = 16..=1 << 31;
+    let counts_per_turn = match file.and_then(|file| file.counts_per_turn) {
+        // A family with one encoder says it once, in its file.
+        Some(counts) => table.or_default("counts_per_turn", counts, |value| value.whole(COUNTS)),
+        None => table.whole::<u32>("counts_per_turn", COUNTS),
+    };
     let counter_bits = table.whole::<u8>("counter_bits", 16..=32);
     let gear_ratio = table.number("gear_ratio", Range::new(0.01, 10_000.0, ""));
     let sign = table.or_default("sign", 1, |value| {
@@ -309,7 +319,8 @@ fn read_drive(table: &mut Table<'_>, joint: &mut Option<usize>) -> Option<Drive>
     })
 }
 
-fn read_startup(value: &Value<'_>) -> Option<Vec<StartupSdo>> {
+/// Reads a list of SDOs to be written.
+pub(in crate::config) fn read_startup(value: &Value<'_>) -> Option<Vec<StartupSdo>> {
     let read: Vec<_> = value.list(0..=64)?.iter().map(read_sdo).collect();
     read.into_iter().collect()
 }

@@ -2,7 +2,7 @@ use std::sync::LazyLock;
 
 use super::*;
 use crate::config::document::parse_toml;
-use crate::config::drive_file::read_device;
+use crate::config::drive_file::read_drive_file;
 use crate::config::embedded;
 use crate::config::kinematic_model::{EMBEDDED_MODELS, KinematicModel};
 use crate::units::Nanoseconds;
@@ -18,7 +18,7 @@ fn read(text: &str) -> Result<Cell, Vec<Problem>> {
 /// Reads a cell where the file of one device type has mistakes, and perhaps the robot's.
 fn read_in(text: &str, wrong_type: &str, model: bool) -> Result<Cell, Vec<Problem>> {
     let node = parse_toml(text).map_err(|problem| vec![problem])?;
-    let device = |name: &str, text| (name != wrong_type).then(|| read_device(text).expect("shipped"));
+    let device = |name: &str, text| (name != wrong_type).then(|| read_drive_file(text).expect("shipped"));
     let devices =
         embedded::DEVICES.iter().map(|(name, text)| ((*name).to_owned(), device(name, text))).collect();
     let load_model = |_: &Robot| {

@@ -4,6 +4,7 @@
 pub mod capture;
 pub mod fault_injection;
 pub mod raw_socket;
+pub mod replay;
 #[cfg(test)]
 pub(crate) mod testing;
 

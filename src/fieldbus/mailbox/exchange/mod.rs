@@ -176,6 +176,12 @@ impl Mailbox {
         self.channel.station
     }
 
+    /// Bytes of the mailboxes: what the controller writes, what it reads.
+    #[must_use]
+    pub const fn sizes(&self) -> (u16, u16) {
+        (self.channel.out.1, self.channel.inward.1)
+    }
+
     /// What has happened so far.
     #[must_use]
     pub const fn counters(&self) -> MailboxCounters {
