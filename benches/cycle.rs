@@ -14,7 +14,7 @@ use motiond::cli::simulated_link::{Pace, SimulatedLink};
 use motiond::config::cell::Coupling;
 use motiond::devices::MAX_SUBDEVICES;
 use motiond::devices::objects::MODE_CSP;
-use motiond::drives::channels::ChannelValues;
+use motiond::drives::channels::{ChannelFreshness, ChannelValues};
 use motiond::drives::process_image::DriveFeedback;
 use motiond::drives::scaling::{ArmScaling, DriveScaling};
 use motiond::fieldbus::{AlState, FramePump, PumpSettings, bring_up};
@@ -23,9 +23,10 @@ use motiond::joints::{JointLimit, JointLimits, JointVector, MAX_JOINTS};
 use motiond::kinematics::inverse::InverseSettings;
 use motiond::kinematics::{Chain, ChainJoint, JointKind};
 use motiond::machine::{ControlEpoch, MachineState, RunTag};
+use motiond::realtime::bus_supervision::ExchangeResult;
 use motiond::realtime::cycle::{Cycle, CycleInputs, CycleOutputs, CycleSettings};
 use motiond::realtime::run_loop::RunLoop;
-use motiond::realtime::supervision::{ExchangeResult, SupervisionSettings};
+use motiond::realtime::supervision::SupervisionSettings;
 use motiond::trajectory::path::{JointPath, LinePath, Path};
 use motiond::trajectory::{Ceiling, Segment};
 use motiond::units::Nanoseconds;
@@ -187,9 +188,11 @@ fn ideal(joints: usize) -> (Ideal, Shuttle) {
             al_states: [AlState::Op; MAX_SUBDEVICES],
             subdevices: joints,
             skipped_cycles: 0,
+            clock: None,
         },
         drives,
         channels: ChannelValues::default(),
+        channels_fresh: ChannelFreshness::ALL,
         late_cycles: 0,
         heap_allocations: 0,
     };

@@ -36,6 +36,12 @@ pub enum FaultCode {
     SubDeviceNotOperational = 1004,
     /// A SubDevice does not answer any more.
     SubDeviceLost = 1005,
+    /// Too large a share of the cyclic frames of the last ten seconds was lost.
+    FrameLossRate = 1006,
+    /// The clock of a SubDevice stays away from the reference clock.
+    ClockDifference = 1007,
+    /// The frames do not pass at their place before SYNC0.
+    ClockPhase = 1008,
     /// A drive reports a fault (CiA 402 statusword).
     DriveFault = 2001,
     /// A drive left "operation enabled" without being told to.
@@ -78,12 +84,15 @@ pub enum FaultCode {
 
 impl FaultCode {
     /// Every code.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 27] = [
         Self::FramesLost,
         Self::WorkingCounterLow,
         Self::WorkingCounterHigh,
         Self::SubDeviceNotOperational,
         Self::SubDeviceLost,
+        Self::FrameLossRate,
+        Self::ClockDifference,
+        Self::ClockPhase,
         Self::DriveFault,
         Self::DriveNotEnabled,
         Self::DriveVoltageLost,

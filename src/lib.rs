@@ -14,7 +14,7 @@
 //!
 //! | layer | folders | allocate, block, log |
 //! |---|---|---|
-//! | 1 vocabulary and mathematics | [`units`], [`joints`], [`machine`], [`faults`], [`devices`], [`geometry`], [`kinematics`], [`collision`], [`dynamics`], [`trajectory`] | never |
+//! | 1 vocabulary and mathematics | [`units`], [`joints`], [`machine`], [`faults`], [`devices`], [`bus_health`], [`geometry`], [`kinematics`], [`collision`], [`dynamics`], [`trajectory`] | never |
 //! | 2 shared by both sides | [`config`], [`boundary`] | at start only; the queues never |
 //! | 3 real-time side | [`realtime`], [`drives`], [`fieldbus`], [`platform`] | never in the cycle |
 //! | 3 other end of the wire | [`simulator`] | at start only |
@@ -67,6 +67,7 @@
 //! 6. [`telemetry`] makes status, trace, report and picture of them.
 //! 7. [`api::broker`] tells the subscribers.
 
+pub mod bus_health;
 pub mod collision;
 pub mod devices;
 pub mod dynamics;

@@ -8,7 +8,9 @@
 //! | [`command_queue`] | daemon | real-time thread | the request is answered "busy" |
 //! | [`event_queue`] | real-time thread | telemetry | the event is counted as dropped |
 //! | [`sample_ring`] | real-time thread | telemetry | the sample is counted as dropped |
+//! | [`bus_news`] | real-time thread | daemon | counters come round again, what went wrong is kept |
 
+pub mod bus_news;
 pub mod command_queue;
 pub mod event_queue;
 pub mod phase_table;
@@ -26,6 +28,8 @@ pub struct RealtimeEnd {
     pub events: event_queue::EventWriter,
     /// One sample a cycle to the daemon.
     pub samples: sample_ring::SampleWriter,
+    /// News from the bus.
+    pub bus: bus_news::BusNewsWriter,
 }
 
 /// The daemon's ends of all queues.
@@ -39,6 +43,8 @@ pub struct DaemonEnd {
     pub events: event_queue::EventReader,
     /// One sample a cycle.
     pub samples: sample_ring::SampleReader,
+    /// News from the bus.
+    pub bus: bus_news::BusNewsReader,
 }
 
 /// Bytes all queues and rings keep, and keep locked when memory is.
@@ -48,6 +54,7 @@ pub const fn queue_bytes() -> usize {
         + command_queue::CAPACITY * size_of::<command_queue::StampedCommand>()
         + event_queue::CAPACITY * size_of::<event_queue::Event>()
         + sample_ring::CAPACITY * size_of::<sample_ring::Sample>()
+        + bus_news::CAPACITY * size_of::<crate::bus_health::BusNews>()
 }
 
 /// Makes all queues at once. Called once, before the real-time thread starts.
@@ -57,18 +64,21 @@ pub fn boundary() -> (RealtimeEnd, DaemonEnd) {
     let (command_writer, command_reader) = command_queue::command_queue();
     let (event_writer, event_reader) = event_queue::event_queue();
     let (sample_writer, sample_reader) = sample_ring::sample_ring();
+    let (news_writer, news_reader) = bus_news::bus_news();
     (
         RealtimeEnd {
             pieces: piece_reader,
             commands: command_reader,
             events: event_writer,
             samples: sample_writer,
+            bus: news_writer,
         },
         DaemonEnd {
             pieces: piece_writer,
             commands: command_writer,
             events: event_reader,
             samples: sample_reader,
+            bus: news_reader,
         },
     )
 }

@@ -102,6 +102,26 @@ impl ChannelValues {
     }
 }
 
+/// Which input channels were received in this cycle.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChannelFreshness {
+    /// Digital channels, channel 0 in bit 0.
+    pub digital: u64,
+    /// Analog channels, channel 0 in bit 0.
+    pub analog: u32,
+}
+
+impl ChannelFreshness {
+    /// Every channel is fresh.
+    pub const ALL: Self = Self { digital: u64::MAX, analog: u32::MAX };
+
+    /// A digital channel is fresh; never beyond the last.
+    #[must_use]
+    pub fn is_digital_fresh(&self, channel: u8) -> bool {
+        self.digital.checked_shr(u32::from(channel)).unwrap_or(0) & 1 == 1
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

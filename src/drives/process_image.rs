@@ -1,7 +1,7 @@
 //! Process data of a SubDevice as drive feedback and drive command. Where each object lies is looked
 //! up once, from the PDO mapping that was written and read back at bring-up.
 
-use super::channels::{ChannelValues, Channels, DigitalChannel};
+use super::channels::{ChannelFreshness, ChannelValues, Channels, DigitalChannel};
 use crate::devices::{Device, PdoMap, objects};
 
 /// What a drive reports.
@@ -151,6 +151,18 @@ impl Channels {
             *value = channel.value(i16::from_le_bytes(bytes_at(inputs_of(channel.subdevice), channel.byte)));
         }
         values
+    }
+
+    /// Which input channels lie in SubDevices whose inputs are fresh.
+    #[must_use]
+    pub fn freshness(&self, is_fresh: impl Fn(usize) -> bool) -> ChannelFreshness {
+        let digital = present(&self.digital_inputs).enumerate();
+        let analog = present(&self.analog_inputs).enumerate();
+        ChannelFreshness {
+            digital: digital
+                .fold(0, |mask, (at, channel)| mask | u64::from(is_fresh(channel.subdevice)) << at),
+            analog: analog.fold(0, |mask, (at, channel)| mask | u32::from(is_fresh(channel.subdevice)) << at),
+        }
     }
 
     /// Writes the output channels that lie in `subdevice` into its output data.

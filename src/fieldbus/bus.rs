@@ -3,13 +3,14 @@
 use ethercrab::subdevice_group::{HasDc, NoDc, PreOpPdi};
 use ethercrab::{DefaultLock, MainDevice, SubDeviceGroup, TxRxResponse};
 
-use super::al_state::{AlState, AlStatus};
+use super::diagnosis::Diagnosis;
 use super::distributed_clock::{ClockStatus, DistributedClock};
 use super::frame_pump::{FramePump, LinkCounters};
 use super::link::FrameLink;
 use super::mailbox::room::MailboxRoom;
 use super::mailbox::{EmergencyRing, Mailbox, MailboxCounters, MailboxEvent, MailboxProblem, Request};
 use super::registers;
+use crate::bus_health::al_state::{AlState, AlStatus};
 use crate::devices::MAX_SUBDEVICES;
 use crate::units::{Cycles, Nanoseconds};
 
@@ -69,6 +70,8 @@ pub struct ExchangeReport {
     pub clock_time: Option<u64>,
     /// How well the cycle follows the reference clock; `None` without clocks.
     pub clock: Option<ClockStatus>,
+    /// Largest known difference of a SubDevice's clock from the reference, ns, and that SubDevice.
+    pub clock_difference: Option<(usize, u32)>,
     /// Exchanges without an answer in time, since OP.
     pub lost: u64,
     /// Exchanges answered with a wrong working counter, since OP.
@@ -121,6 +124,22 @@ pub struct Bus<L> {
     pub(super) output_image: [u8; MAX_PROCESS_IMAGE_BYTES],
     pub(super) lost: u64,
     pub(super) working_counter_errors: u64,
+    pub(super) diagnosis: Diagnosis,
+}
+
+impl From<ethercrab::SubDeviceState> for AlState {
+    fn from(state: ethercrab::SubDeviceState) -> Self {
+        use ethercrab::SubDeviceState;
+        match state {
+            SubDeviceState::None => Self::NoAnswer,
+            SubDeviceState::Init => Self::Init,
+            SubDeviceState::PreOp => Self::PreOp,
+            SubDeviceState::Bootstrap => Self::Bootstrap,
+            SubDeviceState::SafeOp => Self::SafeOp,
+            SubDeviceState::Op => Self::Op,
+            SubDeviceState::Other(_) => Self::Invalid,
+        }
+    }
 }
 
 struct Answer {
@@ -276,7 +295,7 @@ impl<L: FrameLink> Bus<L> {
             Some(clock_time) => clock.update(planned, sent_at, clock_time),
             None => clock.coast(),
         });
-        ExchangeReport {
+        let report = ExchangeReport {
             sent_at,
             ended_at,
             answered: answer.is_some(),
@@ -287,10 +306,13 @@ impl<L: FrameLink> Bus<L> {
             al_states,
             clock_time,
             clock,
+            clock_difference: self.diagnosis.clock_difference(),
             lost: self.lost,
             working_counter_errors: self.working_counter_errors,
             link: self.pump.counters(),
-        }
+        };
+        self.diagnosis.note(self.count, &report);
+        report
     }
 
     /// Reads AL status and code of one SubDevice (0x0130, 0x0134) with a frame of its own, in the slack of

@@ -14,9 +14,11 @@ const PROPORTIONAL: f64 = 0.02;
 /// Share added to the learnt rate difference per cycle; a quarter of the square of [`PROPORTIONAL`]
 /// makes the loop critically damped.
 const INTEGRAL: f64 = PROPORTIONAL * PROPORTIONAL / 4.0;
-/// A measurement further than this from the filtered error is cut to it, ns: one late frame must not
-/// move the cycle.
-const INNOVATION_MAX_NS: f64 = 20_000.0;
+/// A measurement further than this from the filtered error is an outlier and not used, ns: one late frame must
+/// not move the cycle.
+const OUTLIER_NS: f64 = 20_000.0;
+/// Outliers in a row that are believed: the clock has jumped.
+const OUTLIERS_MAX: u16 = 10;
 /// Smoothing of the shown error: one eighth of each new measurement.
 const SMOOTHING: f64 = 0.125;
 /// Below this smoothed error the loop counts towards lock, ns.
@@ -39,6 +41,12 @@ pub struct ClockStatus {
     pub rate_difference_ppb: f64,
     /// The cycle follows the clock.
     pub locked: bool,
+    /// Cycles from the first measurement, or from the loss of the lock, to the newest lock; 0 before.
+    pub lock_cycles: u64,
+    /// How often the lock was lost.
+    pub lock_losses: u32,
+    /// Measurements that were not used because they were too far from what was expected.
+    pub outliers: u64,
 }
 
 /// The loop.
@@ -53,6 +61,9 @@ pub struct DistributedClock {
     correction_ns: f64,
     cycles_in_lock: u16,
     cycles_coasted: u16,
+    outliers_in_a_row: u16,
+    /// Cycles without lock, up to now.
+    cycles_unlocked: u64,
     has_measurement: bool,
     status: ClockStatus,
 }
@@ -72,6 +83,8 @@ impl DistributedClock {
             correction_ns: 0.0,
             cycles_in_lock: 0,
             cycles_coasted: 0,
+            outliers_in_a_row: 0,
+            cycles_unlocked: 0,
             has_measurement: false,
             status: ClockStatus::default(),
         }
@@ -95,14 +108,44 @@ impl DistributedClock {
         let host_late = sent_at.since(planned).0.min(self.cycle_time) as f64;
         let measured = self.wrapped(self.phase_error_ns(clock_time) as f64 - host_late);
         self.cycles_coasted = 0;
-        let mut innovation = self.wrapped(measured - self.smoothed_ns);
-        if self.has_measurement {
-            innovation = innovation.clamp(-INNOVATION_MAX_NS, INNOVATION_MAX_NS);
-            self.smoothed_ns = self.wrapped(self.smoothed_ns + SMOOTHING * innovation);
-        } else {
-            self.has_measurement = true;
-            self.smoothed_ns = measured;
+        if self.is_used(measured) {
+            self.steer();
         }
+        self.status.phase_error_ns = measured;
+        self.status.phase_error_smoothed_ns = self.smoothed_ns;
+        self.status.rate_difference_ppb = self.rate_ns_per_cycle / self.cycle_time_ns * 1e9;
+        let error = self.smoothed_ns.abs();
+        if error < LOCK_NS {
+            self.cycles_in_lock = self.cycles_in_lock.saturating_add(1);
+        } else if error > UNLOCK_NS || !self.status.locked {
+            self.cycles_in_lock = 0;
+        }
+        self.set_locked(self.cycles_in_lock >= LOCK_CYCLES || (self.status.locked && error <= UNLOCK_NS));
+        self.status
+    }
+
+    /// Filters a measurement in; false when it is an outlier. Many outliers in a row are a jump of the clock,
+    /// and taken over as they are.
+    fn is_used(&mut self, measured: f64) -> bool {
+        let innovation = self.wrapped(measured - self.smoothed_ns);
+        let is_outlier = self.has_measurement && innovation.abs() > OUTLIER_NS;
+        if is_outlier && self.outliers_in_a_row < OUTLIERS_MAX {
+            self.outliers_in_a_row += 1;
+            self.status.outliers += 1;
+            return false;
+        }
+        self.outliers_in_a_row = 0;
+        self.smoothed_ns = if is_outlier || !self.has_measurement {
+            measured
+        } else {
+            self.wrapped(self.smoothed_ns + SMOOTHING * innovation)
+        };
+        self.has_measurement = true;
+        true
+    }
+
+    /// The next correction, and the rate learnt.
+    fn steer(&mut self) {
         // Late against the clock: wake earlier.
         let wanted = -PROPORTIONAL * self.smoothed_ns - self.rate_ns_per_cycle;
         self.correction_ns = wanted.clamp(-SLEW_MAX_NS, SLEW_MAX_NS);
@@ -111,19 +154,20 @@ impl DistributedClock {
             self.rate_ns_per_cycle = (self.rate_ns_per_cycle + INTEGRAL * self.smoothed_ns)
                 .clamp(-SLEW_MAX_NS / 2.0, SLEW_MAX_NS / 2.0);
         }
-        let error = self.smoothed_ns.abs();
-        if error < LOCK_NS {
-            self.cycles_in_lock = self.cycles_in_lock.saturating_add(1);
-        } else if error > UNLOCK_NS || !self.status.locked {
-            self.cycles_in_lock = 0;
+    }
+
+    fn set_locked(&mut self, locked: bool) {
+        let was_locked = self.status.locked;
+        self.status.locked = locked;
+        if was_locked && !locked {
+            self.status.lock_losses = self.status.lock_losses.saturating_add(1);
+            self.cycles_unlocked = 0;
+        } else if !was_locked {
+            self.cycles_unlocked += 1;
+            if locked {
+                self.status.lock_cycles = self.cycles_unlocked;
+            }
         }
-        self.status = ClockStatus {
-            phase_error_ns: measured,
-            phase_error_smoothed_ns: self.smoothed_ns,
-            rate_difference_ppb: self.rate_ns_per_cycle / self.cycle_time_ns * 1e9,
-            locked: self.cycles_in_lock >= LOCK_CYCLES || (self.status.locked && error <= UNLOCK_NS),
-        };
-        self.status
     }
 
     /// A cycle without a measurement: go on at the learnt rate.
@@ -132,7 +176,7 @@ impl DistributedClock {
         self.cycles_coasted = self.cycles_coasted.saturating_add(1);
         if self.cycles_coasted > COAST_CYCLES_MAX {
             self.cycles_in_lock = 0;
-            self.status.locked = false;
+            self.set_locked(false);
         }
         self.status
     }

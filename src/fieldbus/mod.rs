@@ -20,10 +20,10 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
-pub mod al_state;
 pub mod bring_up;
 pub mod bus;
 pub mod description;
+mod diagnosis;
 pub mod distributed_clock;
 pub mod frame_pump;
 pub mod link;
@@ -33,7 +33,7 @@ pub mod scan;
 mod sii;
 pub mod time_driver;
 
-pub use al_state::AlState;
+pub use crate::bus_health::al_state::{self, AlState};
 pub use bring_up::{BringUpError, BringUpFailure, BusDifference, Progress, bring_up, bring_up_watched};
 pub use bus::{Bus, CycleStart, ExchangeReport};
 pub use description::{BusDescription, ClockDescription, ExpectedDevice, SdoValue, SdoWrite};

@@ -6,8 +6,12 @@ use super::frame_pump::{FramePump, PumpEnd};
 use super::link::FrameLink;
 use crate::units::Nanoseconds;
 
-/// DL status: links, loops and communication of the ports.
+/// DL status: bits 4 to 7 tell which ports have a link.
 pub(super) const DL_STATUS: u16 = 0x0110;
+/// Error counters: per port invalid frames and RX errors, then forwarded errors, …, lost links from 0x0310.
+pub(super) const ERROR_COUNTERS: u16 = 0x0300;
+/// Lost link counters, one for each port.
+pub(super) const LOST_LINK_COUNTERS: u16 = 0x0310;
 /// AL control.
 pub(super) const AL_CONTROL: u16 = 0x0120;
 /// AL status (2 bytes), reserved (2), AL status code (2).

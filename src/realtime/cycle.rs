@@ -1,6 +1,7 @@
 //! The middle of the program: one plain function of time, inputs and outputs. No clock, socket, thread,
 //! allocation or lock; tests call it directly, thousands of times faster than real time.
 
+use super::bus_supervision::{BusSupervision, ExchangeResult};
 use super::clearance::{ClearanceWatch, ToolGuard};
 use super::drive_group::DriveGroup;
 use super::fault_reaction::reaction;
@@ -10,13 +11,14 @@ use super::joint_stop::JointStop;
 use super::machine_state::{MachineEvent, Transition, on};
 use super::process_phases::{PhaseNews, ProcessPhases};
 use super::setpoint_limits::SetpointGate;
-use super::supervision::{ExchangeResult, Finding, Supervision, SupervisionSettings};
+use super::supervision::{Finding, Supervision, SupervisionSettings};
 use crate::boundary::RealtimeEnd;
 use crate::boundary::command_queue::{CAPACITY as COMMANDS_MAX, Command, StampedCommand};
 use crate::boundary::event_queue::{Event, EventKind, Refusal, RunResult};
 use crate::boundary::phase_table::Actions;
 use crate::boundary::sample_ring::{CycleCounters, Sample};
-use crate::drives::channels::ChannelValues;
+use crate::bus_health::BusNews;
+use crate::drives::channels::{ChannelFreshness, ChannelValues};
 use crate::drives::cia402::{DriveGoal, DriveState};
 use crate::drives::process_image::{DriveCommand, DriveFeedback};
 use crate::drives::scaling::ArmScaling;
@@ -76,6 +78,8 @@ pub struct CycleInputs {
     pub drives: [DriveFeedback; MAX_JOINTS],
     /// Input channels.
     pub channels: ChannelValues,
+    /// Which of them were received in this cycle.
+    pub channels_fresh: ChannelFreshness,
     /// Late cycles since start, counted by the run loop.
     pub late_cycles: u64,
     /// Heap allocations inside cycles since start, counted by the allocator.
@@ -98,6 +102,7 @@ pub struct Cycle {
     dt_s: f64,
     boundary: RealtimeEnd,
     drives: DriveGroup,
+    bus: BusSupervision,
     supervision: Supervision,
     clearance: ClearanceWatch,
     gate: SetpointGate,
@@ -121,6 +126,9 @@ pub struct Cycle {
     /// Strongest reaction under way.
     reaction: Reaction,
     joint_stop: Option<JointStop>,
+    /// Drives that stop on their own ramp while the others make a joint stop, drive 0 in bit 0: their
+    /// position cannot be trusted.
+    quick_stops: u32,
     /// Number of the acknowledgement being carried out, and for how long, s.
     resetting: Option<(u32, f64)>,
     /// The setpoint of this cycle was set to the actual position.
@@ -139,6 +147,7 @@ impl Cycle {
             dt_s,
             boundary,
             drives: DriveGroup::new(settings.scaling, &settings.limits),
+            bus: BusSupervision::new(dt_s),
             supervision: Supervision::new(settings.supervision, settings.limits, dt_s),
             clearance: ClearanceWatch::default(),
             gate: SetpointGate::new(settings.limits, dt_s),
@@ -156,6 +165,7 @@ impl Cycle {
             reported: 0,
             reaction: Reaction::RideThrough,
             joint_stop: None,
+            quick_stops: 0,
             resetting: None,
             followed: true,
             feed_forward: FeedForward::new(settings.feed_forward, settings.limits.len(), dt_s),
@@ -176,6 +186,11 @@ impl Cycle {
     #[must_use]
     pub const fn state(&self) -> MachineState {
         self.state
+    }
+
+    /// Tells the daemon what was found on the bus.
+    pub fn publish_bus_news(&mut self, news: BusNews) {
+        self.boundary.bus.publish(news);
     }
 
     /// Advances the machine by one cycle: reads `inputs`, fills `outputs`.
@@ -207,6 +222,7 @@ impl Cycle {
         self.supervision.remember_setpoint(self.gate.setpoint(), self.followed);
 
         let goal = self.drive_goal();
+        let (quick_stops, in_reaction) = (self.quick_stops, self.state == MachineState::FaultReaction);
         let feed = self.feed_forward.step(
             self.gate.setpoint(),
             self.gate.speed(),
@@ -214,7 +230,10 @@ impl Cycle {
             self.drives.scaling(),
         );
         self.drives.commands(
-            goal,
+            |drive| match goal {
+                DriveGoal::StayOn if in_reaction && quick_stops >> drive & 1 == 1 => DriveGoal::QuickStop,
+                other => other,
+            },
             self.gate.setpoint(),
             &feed,
             self.resetting.is_some(),
@@ -315,11 +334,17 @@ impl Cycle {
         self.reported = 0;
         self.reaction = Reaction::RideThrough;
         self.joint_stop = None;
+        self.quick_stops = 0;
         self.resetting = None;
+        self.bus.acknowledge();
     }
 
     fn supervise(&mut self, inputs: &CycleInputs) {
-        if let Some(finding) = self.supervision.check_bus(&inputs.exchange) {
+        let verdict = self.bus.check(&inputs.exchange);
+        if let Some(warning) = verdict.warning {
+            self.publish(EventKind::Warning(self.fault_of(warning, Reaction::RideThrough)));
+        }
+        if let Some(finding) = verdict.fault {
             self.raise(finding);
         }
         let (follows, at_rest) = match self.state {
@@ -333,8 +358,8 @@ impl Cycle {
         };
         // The stop chain matters as soon as torque is wanted.
         if (follows || self.state == MachineState::Enabling)
-            && inputs.exchange.is_fresh()
             && let Some(channel) = self.supervision.stop_input()
+            && inputs.channels_fresh.is_digital_fresh(channel)
             && !inputs.channels.is_on(channel)
         {
             self.raise(Finding { code: FaultCode::StopInput, place: Some(channel), value: 0.0, limit: 1.0 });
@@ -361,16 +386,17 @@ impl Cycle {
         self.apply(on(self.state, MachineEvent::Disable, true));
     }
 
+    const fn fault_of(&self, finding: Finding, reaction: Reaction) -> Fault {
+        let Finding { code, place, value, limit } = finding;
+        Fault { code, reaction, place, value, limit, cycle: Cycles(self.cycle) }
+    }
+
     /// Latches a fault and starts its reaction, unless a stronger one is under way.
     fn raise(&mut self, finding: Finding) {
-        let fault = Fault {
-            code: finding.code,
-            reaction: reaction(finding.code),
-            place: finding.place,
-            value: finding.value,
-            limit: finding.limit,
-            cycle: Cycles(self.cycle),
-        };
+        let fault = self.fault_of(finding, reaction(finding.code));
+        if let (FaultCode::PositionJump, Some(drive)) = (fault.code, fault.place) {
+            self.quick_stops |= 1_u32.checked_shl(u32::from(drive)).unwrap_or(0);
+        }
         let bit = FaultCode::ALL.iter().position(|code| *code == fault.code).map_or(0, |at| 1_u64 << at);
         if self.reported & bit == 0 {
             self.reported |= bit;
@@ -642,19 +668,15 @@ impl Cycle {
             | MachineState::Stopping => DriveGoal::On,
             MachineState::FaultReaction => match self.reaction {
                 Reaction::RideThrough | Reaction::PathHold | Reaction::JointStop => {
-                    if self.joint_stop.is_none_or(|stop| stop.is_standing()) {
+                    let stands = self.joint_stop.is_none_or(|stop| stop.is_standing());
+                    if stands && (self.quick_stops == 0 || self.has_quick_stop_ended()) {
                         DriveGoal::Off
                     } else {
-                        DriveGoal::On
+                        DriveGoal::StayOn
                     }
                 }
                 Reaction::QuickStop => {
-                    let speed = (*self.drives.q_actual() - *self.drives.q_previous()) * (1.0 / self.dt_s);
-                    // Standing is believed of fresh positions only.
-                    if self.drives.is_fresh() && speed.max_abs() < STANDING_SPEED {
-                        self.standing_s += self.dt_s;
-                    }
-                    if self.standing_s > STANDING_TIME_S || self.in_state_s > 0.5 * REACTION_TIMEOUT_S {
+                    if self.has_quick_stop_ended() {
                         DriveGoal::Off
                     } else {
                         DriveGoal::QuickStop
@@ -663,6 +685,16 @@ impl Cycle {
                 Reaction::TorqueOff => DriveGoal::Off,
             },
         }
+    }
+
+    /// True once every joint has stood for a while, or cannot be waited for any longer.
+    fn has_quick_stop_ended(&mut self) -> bool {
+        let speed = (*self.drives.q_actual() - *self.drives.q_previous()) * (1.0 / self.dt_s);
+        // Standing is believed of fresh positions only.
+        if self.drives.is_fresh() && speed.max_abs() < STANDING_SPEED {
+            self.standing_s += self.dt_s;
+        }
+        self.standing_s > STANDING_TIME_S || self.in_state_s > 0.5 * REACTION_TIMEOUT_S
     }
 
     fn publish(&mut self, kind: EventKind) {
@@ -714,9 +746,9 @@ impl Cycle {
                 .drives
                 .mask(|state| matches!(state, DriveState::Fault | DriveState::FaultReactionActive)),
             counters: CycleCounters {
-                lost_frames: self.supervision.lost_frames,
+                lost_frames: self.bus.lost_frames,
                 late_cycles: inputs.late_cycles,
-                working_counter_errors: self.supervision.working_counter_errors,
+                working_counter_errors: self.bus.working_counter_errors,
                 heap_allocations: inputs.heap_allocations,
             },
             dropped: 0,

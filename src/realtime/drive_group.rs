@@ -188,13 +188,14 @@ impl DriveGroup {
             .fold(0, |mask, (drive, _)| mask | 1 << drive)
     }
 
-    /// The commands that lead towards `goal` with the joints at `q_setpoint` (rad).
+    /// The commands that lead towards the goals with the joints at `q_setpoint` (rad).
     ///
-    /// `feed` is what they are told beside it. A drive that does not follow targets gets its own actual position as target, to the count, so
-    /// that it is enabled without a step. `reset` asks for fault-reset edges; `cycle` times them.
+    /// A drive that does not follow targets gets its own actual position as target, to the count, so that it is
+    /// enabled without a step. `goal` tells where each drive is to be; `feed` is what they are told beside the target;
+    /// `reset` asks for fault-reset edges; `cycle` times them.
     pub fn commands(
         &self,
-        goal: DriveGoal,
+        goal: impl Fn(usize) -> DriveGoal,
         q_setpoint: &JointVector,
         feed: &Feed,
         reset: bool,
@@ -210,7 +211,7 @@ impl DriveGroup {
             let follows = axis.state == Some(DriveState::OperationEnabled);
             let counts = if follows { self.scaling.target_counts(&angles, drive) } else { axis.counts };
             *command = DriveCommand {
-                controlword: controlword(axis.state, goal, reset_edge),
+                controlword: controlword(axis.state, goal(drive), reset_edge),
                 target_counts: self.scaling.drive(drive).map_or(0, |scaling| scaling.wrap(counts)),
                 mode: MODE_CSP,
                 velocity_offset_counts_s: if follows {
@@ -283,11 +284,11 @@ mod tests {
             group.observe(&feedback(0x0250, [first, second]), |_| true);
             let mut commands = [DriveCommand::default(); MAX_JOINTS];
             // Not enabled: the very count.
-            group.commands(DriveGoal::On, group.q_actual(), &Feed::none(2), false, 0, &mut commands);
+            group.commands(|_| DriveGoal::On, group.q_actual(), &Feed::none(2), false, 0, &mut commands);
             prop_assert_eq!((commands[0].target_counts, commands[1].target_counts), (first, second));
             // The first cycle in operation enabled, after the way through joint space.
             group.observe(&feedback(0x0237, [first, second]), |_| true);
-            group.commands(DriveGoal::On, group.q_actual(), &Feed::none(2), false, 1, &mut commands);
+            group.commands(|_| DriveGoal::On, group.q_actual(), &Feed::none(2), false, 1, &mut commands);
             for (command, count) in commands.iter().zip([first, second]) {
                 let step = command.target_counts.wrapping_sub(count);
                 prop_assert!((-1..=1).contains(&step), "step of {step} counts at {count}");
@@ -314,7 +315,14 @@ mod tests {
         let mut commands = [DriveCommand::default(); MAX_JOINTS];
         let levels: Vec<bool> = (0..80)
             .map(|cycle| {
-                group.commands(DriveGoal::Off, group.q_actual(), &Feed::none(2), true, cycle, &mut commands);
+                group.commands(
+                    |_| DriveGoal::Off,
+                    group.q_actual(),
+                    &Feed::none(2),
+                    true,
+                    cycle,
+                    &mut commands,
+                );
                 commands[0].controlword & 0x80 != 0
             })
             .collect();

@@ -8,12 +8,10 @@ use crate::faults::{FaultCode, Reaction};
 pub const fn reaction(code: FaultCode) -> Reaction {
     match code {
         // The bus is in doubt: the drives stop on their own ramp, told in every frame that follows.
-        FaultCode::FramesLost
-        | FaultCode::WorkingCounterLow
-        | FaultCode::CycleStall
-        | FaultCode::PositionJump => Reaction::QuickStop,
+        FaultCode::FramesLost | FaultCode::WorkingCounterLow | FaultCode::CycleStall => Reaction::QuickStop,
 
-        // One device is out; the others stop together.
+        // One device is out; the others stop together. After a jump of its position a drive stops on its own
+        // ramp meanwhile: see `Cycle::raise`.
         FaultCode::SubDeviceNotOperational
         | FaultCode::SubDeviceLost
         | FaultCode::DriveFault
@@ -21,6 +19,7 @@ pub const fn reaction(code: FaultCode) -> Reaction {
         | FaultCode::DriveVoltageLost
         | FaultCode::DriveStateTimeout
         | FaultCode::FollowingError
+        | FaultCode::PositionJump
         | FaultCode::DriveMode
         | FaultCode::StopInput => Reaction::JointStop,
 
@@ -34,6 +33,9 @@ pub const fn reaction(code: FaultCode) -> Reaction {
 
         // The machine is well; the work is not.
         FaultCode::WorkingCounterHigh
+        | FaultCode::FrameLossRate
+        | FaultCode::ClockDifference
+        | FaultCode::ClockPhase
         | FaultCode::NotAtStart
         | FaultCode::PhaseTimeout
         | FaultCode::ProcessLost

@@ -11,6 +11,7 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+pub mod bus_supervision;
 pub mod clearance;
 pub mod cycle;
 pub mod drive_group;

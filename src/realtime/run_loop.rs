@@ -1,8 +1,8 @@
 //! The run loop: wake at an absolute time, send at once what the last cycle computed, receive until 0.8
 //! of the cycle, step, sleep. So a reaction leaves one cycle after its input.
 
+use super::bus_supervision::{ClockResult, ExchangeResult};
 use super::cycle::{Cycle, CycleInputs, CycleOutputs};
-use super::supervision::ExchangeResult;
 use crate::drives::channels::Channels;
 use crate::drives::process_image::{DriveFeedback, DriveLayout};
 use crate::fieldbus::{Bus, ExchangeReport, FrameLink};
@@ -15,6 +15,11 @@ use crate::units::Nanoseconds;
 const RECEIVE_PERCENT: u64 = 80;
 /// Share of the cycle, in percent, after which a wake-up counts as late.
 const LATE_PERCENT: u64 = 35;
+
+/// Share of the cycle, in percent, until which there is time for one look at the health of the bus, and at
+/// which that look ends.
+const SLACK_BEGINS_PERCENT: u64 = 70;
+const SLACK_ENDS_PERCENT: u64 = 90;
 
 /// Where drives and channels lie in the process data.
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +81,19 @@ impl<L: FrameLink> RunLoop<L> {
         let inputs = self.inputs(&report, start.skipped.0, late_before);
         self.cycle.step(&inputs, &mut self.outputs);
         self.write_outputs();
+        self.use_slack(start.planned);
+    }
+
+    /// Looks at the health of the bus with what is left of the cycle.
+    fn use_slack(&mut self, planned: Nanoseconds) {
+        let cycle_time = self.bus.cycle_time().0;
+        if self.bus.now().since(planned).0 > cycle_time * SLACK_BEGINS_PERCENT / 100 {
+            return;
+        }
+        let deadline = planned.plus(Nanoseconds(cycle_time * SLACK_ENDS_PERCENT / 100));
+        if let Some(news) = self.bus.look_around(deadline) {
+            self.cycle.publish_bus_news(news);
+        }
     }
 
     fn inputs(&self, report: &ExchangeReport, skipped: u64, late_before: u64) -> CycleInputs {
@@ -95,9 +113,15 @@ impl<L: FrameLink> RunLoop<L> {
                 al_states: report.al_states,
                 subdevices: self.bus.subdevice_count(),
                 skipped_cycles: u32::try_from(skipped).unwrap_or(u32::MAX),
+                clock: report.clock.map(|clock| ClockResult {
+                    phase_error_ns: report.clock_time.map(|_| clock.phase_error_ns),
+                    cycle_time_ns: self.bus.cycle_time().as_seconds() * 1e9,
+                    difference: report.clock_difference,
+                }),
             },
             drives,
             channels: self.map.channels.decode(|subdevice| self.bus.inputs(subdevice)),
+            channels_fresh: self.map.channels.freshness(|subdevice| report.is_fresh(subdevice)),
             late_cycles: self.late_cycles + late_before,
             heap_allocations: heap.allocations + heap.frees,
         }

@@ -253,7 +253,10 @@ fn place_of(code: FaultCode, place: u8) -> String {
         | FaultCode::WorkingCounterLow
         | FaultCode::WorkingCounterHigh
         | FaultCode::SubDeviceNotOperational
-        | FaultCode::SubDeviceLost => format!("SubDevice {from_one}"),
+        | FaultCode::SubDeviceLost
+        | FaultCode::FrameLossRate
+        | FaultCode::ClockDifference
+        | FaultCode::ClockPhase => format!("SubDevice {from_one}"),
         FaultCode::DriveFault
         | FaultCode::DriveNotEnabled
         | FaultCode::DriveVoltageLost

@@ -48,6 +48,7 @@ const LAYER_1: &[&str] = &[
     "machine",
     "faults",
     "devices",
+    "bus_health",
     "geometry",
     "kinematics",
     "collision",
@@ -56,8 +57,17 @@ const LAYER_1: &[&str] = &[
 ];
 
 /// Folders whose `mod.rs` must deny what allocates, locks, prints or panics.
-const REALTIME_FOLDERS: &[&str] =
-    &["geometry", "kinematics", "collision", "dynamics", "trajectory", "drives", "fieldbus", "realtime"];
+const REALTIME_FOLDERS: &[&str] = &[
+    "bus_health",
+    "geometry",
+    "kinematics",
+    "collision",
+    "dynamics",
+    "trajectory",
+    "drives",
+    "fieldbus",
+    "realtime",
+];
 
 /// The only places where `unsafe` may stand.
 const UNSAFE_PLACES: &[&str] = &["src/platform/", "src/fieldbus/link/raw_socket.rs", "src/kinematics/"];

@@ -10,7 +10,7 @@ use motiond::boundary::{DaemonEnd, boundary};
 use motiond::config::cell::Coupling;
 use motiond::devices::MAX_SUBDEVICES;
 use motiond::devices::objects::MODE_CSP;
-use motiond::drives::channels::ChannelValues;
+use motiond::drives::channels::{ChannelFreshness, ChannelValues};
 use motiond::drives::process_image::DriveFeedback;
 use motiond::drives::scaling::{ArmScaling, DriveScaling};
 use motiond::fieldbus::AlState;
@@ -19,8 +19,9 @@ use motiond::joints::{JointLimit, JointLimits, JointVector, MAX_JOINTS};
 use motiond::kinematics::inverse::InverseSettings;
 use motiond::kinematics::{Chain, ChainJoint, JointKind};
 use motiond::machine::{ControlEpoch, MachineState, RunTag};
+use motiond::realtime::bus_supervision::ExchangeResult;
 use motiond::realtime::cycle::{Cycle, CycleInputs, CycleOutputs, CycleSettings};
-use motiond::realtime::supervision::{ExchangeResult, SupervisionSettings};
+use motiond::realtime::supervision::SupervisionSettings;
 use motiond::trajectory::path::{JointPath, Path};
 use motiond::trajectory::{Ceiling, Segment};
 use motiond::units::Nanoseconds;
@@ -180,6 +181,7 @@ impl Bench {
                 al_states: [AlState::Op; MAX_SUBDEVICES],
                 subdevices: JOINTS,
                 skipped_cycles: 0,
+                clock: None,
             },
             events: Vec::new(),
             sample: None,
@@ -224,6 +226,7 @@ impl Bench {
             exchange: self.exchange,
             drives: feedback,
             channels: self.channels,
+            channels_fresh: ChannelFreshness::ALL,
             late_cycles: 0,
             heap_allocations: 0,
         };

@@ -80,6 +80,9 @@ pub enum DriveGoal {
     Off,
     /// Following its target.
     On,
+    /// Following its target as long as it does: whatever has left "operation enabled" is led off and not
+    /// switched on again. For stops after a fault.
+    StayOn,
     /// Stopped by its own quick-stop ramp, then off.
     QuickStop,
 }
@@ -104,13 +107,14 @@ pub const fn controlword(state: Option<DriveState>, goal: DriveGoal, reset_edge:
         }
         (DriveState::SwitchOnDisabled, DriveGoal::On) => SHUTDOWN,
         (DriveState::ReadyToSwitchOn, DriveGoal::On) => SWITCH_ON,
-        (DriveState::SwitchedOn | DriveState::OperationEnabled, DriveGoal::On) => ENABLE,
+        (DriveState::SwitchedOn | DriveState::OperationEnabled, DriveGoal::On)
+        | (DriveState::OperationEnabled, DriveGoal::StayOn) => ENABLE,
         (DriveState::OperationEnabled | DriveState::QuickStopActive, DriveGoal::QuickStop) => QUICK_STOP,
         // Out of operation through "disable operation", so that the drive's own ramp and brake
         // sequence run (0x605C) before the power stage goes off.
         (DriveState::OperationEnabled, DriveGoal::Off) => SWITCH_ON,
-        (DriveState::SwitchedOn, DriveGoal::Off | DriveGoal::QuickStop) => SHUTDOWN,
-        (DriveState::QuickStopActive, DriveGoal::On | DriveGoal::Off)
+        (DriveState::SwitchedOn, DriveGoal::Off | DriveGoal::StayOn | DriveGoal::QuickStop) => SHUTDOWN,
+        (DriveState::QuickStopActive, DriveGoal::On | DriveGoal::StayOn | DriveGoal::Off)
         | (DriveState::SwitchOnDisabled | DriveState::ReadyToSwitchOn, _) => DISABLE_VOLTAGE,
     }
 }
@@ -126,7 +130,7 @@ mod tests {
         let mut table = String::new();
         let states = DriveState::ALL.iter().map(|state| Some(*state)).chain([None]);
         for state in states {
-            for goal in [DriveGoal::Off, DriveGoal::On, DriveGoal::QuickStop] {
+            for goal in [DriveGoal::Off, DriveGoal::On, DriveGoal::StayOn, DriveGoal::QuickStop] {
                 let name = state.map_or_else(|| "undefined".to_owned(), |state| format!("{state:?}"));
                 let goal_name = format!("{goal:?}");
                 writeln!(

@@ -33,6 +33,7 @@ use ethercrab::error::Error;
 use super::al_state::AlState;
 use super::bus::{Bus, Group, MAX_PROCESS_IMAGE_BYTES, Mapped, Place, with_subdevice};
 use super::description::BusDescription;
+use super::diagnosis::Diagnosis;
 use super::distributed_clock::DistributedClock;
 use super::frame_pump::{FramePump, PumpEnd};
 use super::link::FrameLink;
@@ -136,12 +137,22 @@ impl Prepared {
             output_image: [0; MAX_PROCESS_IMAGE_BYTES],
             lost: 0,
             working_counter_errors: 0,
+            diagnosis: Diagnosis::new(clocked_subdevices(description)),
         }
     }
 }
 
 fn clocks_wanted(description: &BusDescription) -> Option<super::description::ClockDescription> {
     description.clock.filter(|_| description.devices.iter().any(|expected| expected.device.distributed_clock))
+}
+
+/// One bit for each device whose clock is used.
+fn clocked_subdevices(description: &BusDescription) -> u32 {
+    if clocks_wanted(description).is_none() {
+        return 0;
+    }
+    let devices = description.devices.iter().enumerate();
+    devices.fold(0, |mask, (at, expected)| mask | u32::from(expected.device.distributed_clock) << at)
 }
 
 /// INIT to SAFE-OP.
@@ -428,6 +439,7 @@ fn into_operation<L: FrameLink>(
         if report.fresh && report.al_states.iter().take(count).all(|state| *state == AlState::Op) {
             bus.lost = 0;
             bus.working_counter_errors = 0;
+            bus.diagnosis.restart();
             return Ok(());
         }
         // One more frame a cycle, so that the cycle is kept: first the requests, then, in turn, the status
@@ -468,13 +480,8 @@ fn settle_clocks<L: FrameLink>(
         }
         return Ok(());
     };
-    let clocked: Vec<usize> = description
-        .devices
-        .iter()
-        .enumerate()
-        .filter(|(_, expected)| expected.device.distributed_clock)
-        .map(|(position, _)| position)
-        .collect();
+    let mask = clocked_subdevices(description);
+    let clocked: Vec<usize> = (0..description.devices.len()).filter(|at| mask >> at & 1 == 1).collect();
     let mut differences: Vec<Option<u32>> = vec![None; clocked.len()];
     let mut is_aligned = false;
     let mut cycle = 0_usize;
@@ -492,9 +499,8 @@ fn settle_clocks<L: FrameLink>(
         let place = cycle % clocked.len().max(1);
         if let (Some(&position), Some(difference)) = (clocked.get(place), differences.get_mut(place)) {
             let deadline = bus.now().plus(bus.cycle_time);
-            // Sign and magnitude; a device that does not answer keeps its last value.
-            let read = registers::read(&mut bus.pump, position, registers::SYSTEM_TIME_DIFFERENCE, deadline);
-            *difference = read.ok().map(|raw: u32| raw & 0x7FFF_FFFF).or(*difference);
+            // A device that does not answer keeps its last value.
+            *difference = bus.read_clock_difference(position, deadline).or(*difference);
         }
         let settled = |difference: &Option<u32>| {
             difference.is_some_and(|difference| u64::from(difference) < clocks.settled_below.0)

@@ -63,21 +63,6 @@ impl AlState {
     }
 }
 
-impl From<ethercrab::SubDeviceState> for AlState {
-    fn from(state: ethercrab::SubDeviceState) -> Self {
-        use ethercrab::SubDeviceState;
-        match state {
-            SubDeviceState::None => Self::NoAnswer,
-            SubDeviceState::Init => Self::Init,
-            SubDeviceState::PreOp => Self::PreOp,
-            SubDeviceState::Bootstrap => Self::Bootstrap,
-            SubDeviceState::SafeOp => Self::SafeOp,
-            SubDeviceState::Op => Self::Op,
-            SubDeviceState::Other(_) => Self::Invalid,
-        }
-    }
-}
-
 /// Registers 0x0130 and 0x0134 of one SubDevice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AlStatus {
