@@ -68,8 +68,14 @@ pub struct Sample {
     pub analog_outputs: [f32; ANALOG_CHANNELS],
     /// Process table in force and its phase.
     pub phase: Option<(u16, u8)>,
-    /// Inputs of this sample were received in this cycle.
+    /// Inputs of this sample were received in this cycle, all of them.
     pub fresh: bool,
+    /// Bit i: the inputs of SubDevice i were.
+    pub fresh_subdevices: u32,
+    /// Bit i: digital input i was.
+    pub digital_fresh: u64,
+    /// Bit i: analog input i was.
+    pub analog_fresh: u32,
     /// Bit i: drive i is in operation enabled.
     pub drives_enabled: u32,
     /// Bit i: drive i reports a fault.

@@ -88,6 +88,7 @@ impl Assembly {
                 analog_outputs: analog(&cell.io.analog_outputs),
                 arc_input: cell.welding.map(|welding| welding.arc_established),
             },
+            subdevices: cell.subdevices.iter().map(|subdevice| subdevice.name.clone()).collect(),
         }
     }
 

@@ -189,12 +189,12 @@ impl Engine {
         let Some(Ok(run_loop)) = self.realtime.take().map(JoinHandle::join) else {
             return Err(anyhow!("the real-time thread panicked; the drives' own watchdogs stop them"));
         };
-        let pump = run_loop.into_bus().shut_down(LEAVE_OP);
+        let link = run_loop.shut_down(LEAVE_OP);
         if let Some(path) = capture.filter(|_| self.capture) {
             let mut file = std::io::BufWriter::new(
                 std::fs::File::create(path).with_context(|| format!("creating {}", path.display()))?,
             );
-            pump.into_link()
+            link.context("the bus was being brought up")?
                 .write_pcapng(&mut file, 0)
                 .with_context(|| format!("writing the bus capture {}", path.display()))?;
         }

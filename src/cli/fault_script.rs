@@ -168,7 +168,8 @@ const WHENS: &str = "at start: …, at cycle N: …, at T s: …, after STATE N 
 /// What can happen in a cell.
 pub const ACTIONS: &str = "drop N | dup N | delay N us for N | flip byte N for N | wkc ±N for N | detach N | attach | \
 powercycle N for T s | al N INIT|PREOP|SAFEOP CODE | drive N fault CODE [lasts] | drive N well | sto on|off [N] | \
-voltage lost|back [N] | encoder N jump COUNTS | plant N stall|free | stop_input open|closed | \
+voltage lost|back [N] | encoder N jump COUNTS | plant N stall|free | dc step N US us | dc drift N PPM ppm | \
+port_errors N PORT CRC LOST | stop_input open|closed | \
 arc never|not_ready|lost|well";
 
 fn parse_line(number: usize, line: &str, used_for: ScriptUse) -> Result<ScriptEvent, Mistake> {
@@ -271,6 +272,23 @@ fn injection(words: &[&str]) -> Result<Injection, Mistake> {
         ["plant", position, level @ ("stall" | "free")] => {
             Injection::PlantStall { device: place(position)?, stalled: *level == "stall" }
         }
+        ["dc", "step", position, amount, "us"] => Injection::ClockStep {
+            device: place(position)?,
+            by_ns: read::<i64>(amount, ACTIONS)?.saturating_mul(1000),
+        },
+        ["dc", "drift", position, ppm, "ppm"] => {
+            let ppm: f64 = read(ppm, ACTIONS)?;
+            if !(-1000.0..=1000.0).contains(&ppm) {
+                return Err(("the drift is out of range", "-1000 to 1000 ppm"));
+            }
+            Injection::ClockDrift { device: place(position)?, ppm }
+        }
+        ["port_errors", position, port, invalid_frames, lost_links] => Injection::PortErrors {
+            device: place(position)?,
+            port: read(port, ACTIONS)?,
+            invalid_frames: read(invalid_frames, ACTIONS)?,
+            lost_links: read(lost_links, ACTIONS)?,
+        },
         ["stop_input", level @ ("open" | "closed")] => Injection::StopInput { closed: *level == "closed" },
         ["arc", "never"] => Injection::PowerSource(Some(ArcFailure::NeverEstablishes)),
         ["arc", "not_ready"] => Injection::PowerSource(Some(ArcFailure::NotReady)),
@@ -323,13 +341,16 @@ mod tests {
             at 1 s: voltage back
             at 1 s: encoder 3 jump -4000
             at 1 s: plant 2 stall
+            at 1 s: dc step 1 -300 us
+            at 1 s: dc drift 2 80 ppm
+            at 1 s: port_errors 3 1 4 1
             at 1 s: stop_input open
             after executing: arc never
             after executing 500 cycles: arc lost
             after held 10 cycles: arc well
         ";
         let script = FaultScript::parse(script).unwrap();
-        assert_eq!(script.waiting.len(), 22);
+        assert_eq!(script.waiting.len(), 25);
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub struct SimulatedLink {
     answers: Vec<Answer>,
     first: usize,
     count: usize,
+    /// The network interface refuses to send and to receive.
+    is_down: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +65,7 @@ impl SimulatedLink {
             answers: vec![empty; FRAMES_MAX],
             first: 0,
             count: 0,
+            is_down: false,
         }
     }
 
@@ -75,6 +78,23 @@ impl SimulatedLink {
     #[must_use]
     pub const fn segment(&self) -> &Segment {
         &self.segment
+    }
+
+    /// The second one of a frame that was duplicated travels behind the first.
+    fn take_double(&mut self) {
+        let arrives = self.now.plus(WIRE_DELAY);
+        if let Some(answer) = self.answers.get_mut((self.first + self.count) % FRAMES_MAX)
+            && self.count < FRAMES_MAX
+            && let Some(length) = self.segment.next_returned_frame(self.now, &mut answer.bytes)
+        {
+            (answer.length, answer.arrives) = (length, arrives);
+            self.count += 1;
+        }
+    }
+
+    /// Lets the network interface fail as one that is down does, or work again.
+    pub const fn set_down(&mut self, down: bool) {
+        self.is_down = down;
     }
 
     fn pass_time(&mut self, until: Nanoseconds) {
@@ -103,6 +123,9 @@ impl SimulatedLink {
 
 impl FrameLink for SimulatedLink {
     fn send(&mut self, frame: &[u8]) -> Result<(), LinkError> {
+        if self.is_down {
+            return Err(LinkError::Down);
+        }
         if self.count == FRAMES_MAX || self.segment.refuses_frame() {
             return Err(LinkError::Full);
         }
@@ -115,11 +138,16 @@ impl FrameLink for SimulatedLink {
             answer.length = frame.len();
             answer.arrives = self.now.plus(WIRE_DELAY);
             self.count += 1;
+            self.take_double();
         }
         Ok(())
     }
 
     fn receive(&mut self, buffer: &mut [u8], deadline: Nanoseconds) -> Result<Option<usize>, LinkError> {
+        if self.is_down {
+            self.pass_time(deadline);
+            return Err(LinkError::Down);
+        }
         // Frames that injected faults have duplicated or delayed come by themselves.
         if let Some(length) = self.segment.next_returned_frame(self.now, buffer) {
             return Ok(Some(length));

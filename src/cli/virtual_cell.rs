@@ -13,7 +13,7 @@ use crate::api::broker::Broker;
 use crate::api::daemon::Daemon;
 use crate::api::session::Limits;
 use crate::boundary::boundary;
-use crate::fieldbus::{FramePump, PumpSettings, bring_up};
+use crate::fieldbus::{BusDescription, FramePump, PumpSettings, bring_up};
 use crate::jobs::files::Files;
 use crate::jobs::planning_desk::InlineDesk;
 use crate::jobs::store::JobStore;
@@ -28,6 +28,7 @@ use crate::units::{Cycles, Nanoseconds};
 pub struct VirtualCell {
     run_loop: RunLoop<SimulatedLink>,
     broker: Broker,
+    description: BusDescription,
     script: FaultScript,
     cycle_time: Nanoseconds,
     cycles: u64,
@@ -54,7 +55,8 @@ impl VirtualCell {
         }
         let link = SimulatedLink::new(segment, Pace::Virtual);
         let pump = FramePump::new(link, PumpSettings::SIMULATED);
-        let bus = bring_up(pump, &assembly.bus_description())
+        let description = assembly.bus_description();
+        let bus = bring_up(pump, &description)
             .map_err(|failure| anyhow::anyhow!("bringing up the simulated segment: {}", failure.error))?;
         let (realtime_end, daemon_end) = boundary();
         let store = JobStore::open(files).context("opening the job store")?;
@@ -64,6 +66,7 @@ impl VirtualCell {
             cycle_time: settings.cycle_time,
             run_loop: RunLoop::new(bus, Cycle::new(settings, realtime_end).guarded(&guards), map),
             broker: Broker::new(daemon, Limits::default()),
+            description,
             script,
             cycles: 0,
         })
@@ -103,9 +106,17 @@ impl VirtualCell {
         self.broker.daemon_mut()
     }
 
+    /// The link to the simulated segment.
+    ///
+    /// # Panics
+    /// Never: the link is away only while the bus is being brought up, which [`step`](Self::step) does whole.
+    pub fn link_mut(&mut self) -> &mut SimulatedLink {
+        self.run_loop.link_mut().expect("no bring-up is under way between two steps")
+    }
+
     /// The simulated segment, to look at and to inject into.
     pub fn segment_mut(&mut self) -> &mut Segment {
-        self.run_loop.bus_mut().link_mut().segment_mut()
+        self.link_mut().segment_mut()
     }
 
     /// One cycle of everything: what the script has for it, the real-time side, the daemon side.
@@ -123,6 +134,10 @@ impl VirtualCell {
                 .with_context(|| format!("fault script, cycle {}: {injection:?}", self.cycles))?;
         }
         self.run_loop.one_cycle(0);
+        if self.run_loop.wants_bring_up() {
+            let result = self.run_loop.bring_up_again(&self.description).map_err(|error| error.to_string());
+            self.broker.daemon_mut().bus_brought_up(result);
+        }
         self.broker.poll(self.now());
         Ok(())
     }

@@ -37,6 +37,13 @@ const DRIVE_STATE_TIMEOUT_S: f64 = 5.0;
 const REACTION_TIMEOUT_S: f64 = 3.0;
 /// Longest time drives may take to leave the fault state after an acknowledgement, s.
 const RESET_TIMEOUT_S: f64 = 2.0;
+/// Time after an acknowledgement until a SubDevice that is not in OP is brought up again, s.
+const BRING_UP_AFTER_S: f64 = 0.005;
+/// Distance a joint may have moved while its drive was away, rad or m, besides what it takes to stop: brakes give,
+/// belts settle.
+const READMISSION_DISTANCE: f64 = 0.01;
+/// Time a drive may have gone on at its speed before it noticed that nobody speaks to it, s.
+const UNSEEN_TIME_S: f64 = 0.02;
 /// Speed below which a joint counts as standing after a quick stop, rad/s.
 const STANDING_SPEED: f64 = 1e-3;
 /// Time a joint must stand before a quick stop counts as done, s.
@@ -95,6 +102,15 @@ pub struct CycleOutputs {
     pub channels: ChannelValues,
 }
 
+/// Whether an acknowledgement needs the bus to be brought up again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum BringUp {
+    NotWanted,
+    Wanted,
+    /// It was, for this acknowledgement.
+    Tried,
+}
+
 /// The machine.
 #[derive(Debug)]
 pub struct Cycle {
@@ -131,6 +147,14 @@ pub struct Cycle {
     quick_stops: u32,
     /// Number of the acknowledgement being carried out, and for how long, s.
     resetting: Option<(u32, f64)>,
+    bring_up: BringUp,
+    /// Where the joints were when the bus was last seen whole, while a drive comes back.
+    q_before_bring_up: Option<JointVector>,
+    /// Speed of the setpoint when the last reaction began: what the joints have stopped from, seen or unseen.
+    speed_at_fault: JointVector,
+    /// The setpoint is the actual position during a reaction: after a stall nobody knows where a smooth stop
+    /// would have to begin, and what the gate refused cannot go on.
+    gives_way: bool,
     /// The setpoint of this cycle was set to the actual position.
     followed: bool,
     feed_forward: FeedForward,
@@ -167,6 +191,10 @@ impl Cycle {
             joint_stop: None,
             quick_stops: 0,
             resetting: None,
+            bring_up: BringUp::NotWanted,
+            q_before_bring_up: None,
+            speed_at_fault: JointVector::zeros(settings.limits.len()),
+            gives_way: false,
             followed: true,
             feed_forward: FeedForward::new(settings.feed_forward, settings.limits.len(), dt_s),
             motion: None,
@@ -186,6 +214,24 @@ impl Cycle {
     #[must_use]
     pub const fn state(&self) -> MachineState {
         self.state
+    }
+
+    /// True when the acknowledgement under way needs the bus to be brought up again.
+    #[must_use]
+    pub const fn wants_bring_up(&self) -> bool {
+        matches!(self.bring_up, BringUp::Wanted)
+    }
+
+    /// The bus was brought up again, or could not be: then the acknowledgement is refused.
+    pub fn brought_up(&mut self, success: bool) {
+        self.bring_up = BringUp::Tried;
+        self.bus.acknowledge();
+        if success {
+            self.resetting = self.resetting.map(|(id, _)| (id, 0.0));
+            self.q_before_bring_up.get_or_insert_with(|| *self.drives.q_actual());
+        } else {
+            self.refuse_reset();
+        }
     }
 
     /// Tells the daemon what was found on the bus.
@@ -230,9 +276,9 @@ impl Cycle {
             self.drives.scaling(),
         );
         self.drives.commands(
-            |drive| match goal {
-                DriveGoal::StayOn if in_reaction && quick_stops >> drive & 1 == 1 => DriveGoal::QuickStop,
-                other => other,
+            |drive| {
+                let by_itself = in_reaction && goal == DriveGoal::StayOn && quick_stops >> drive & 1 == 1;
+                if by_itself { DriveGoal::QuickStop } else { goal }
             },
             self.gate.setpoint(),
             &feed,
@@ -314,7 +360,10 @@ impl Cycle {
             MachineState::FaultReaction => {
                 self.publish(EventKind::CommandRefused { id, refusal: Refusal::State(self.state) });
             }
-            MachineState::Fault => self.resetting = Some((id, 0.0)),
+            MachineState::Fault => {
+                self.resetting = Some((id, 0.0));
+                self.bring_up = BringUp::NotWanted;
+            }
             MachineState::Disabled
             | MachineState::Enabling
             | MachineState::Ready
@@ -335,6 +384,7 @@ impl Cycle {
         self.reaction = Reaction::RideThrough;
         self.joint_stop = None;
         self.quick_stops = 0;
+        self.gives_way = false;
         self.resetting = None;
         self.bus.acknowledge();
     }
@@ -406,9 +456,13 @@ impl Cycle {
         let in_reaction = self.state == MachineState::FaultReaction;
         if in_reaction && fault.reaction <= self.reaction {
             // A joint stop that cannot go on is replaced by the drives' own.
-            if fault.reaction == Reaction::JointStop && Self::is_gate_code(fault.code) {
-                self.reaction = Reaction::QuickStop;
+            if Self::is_gate_code(fault.code) {
+                self.reaction = self.reaction.max(Reaction::QuickStop);
+                self.gives_way = true;
             }
+            return;
+        }
+        if self.state == MachineState::Fault {
             return;
         }
         let event = match fault.reaction {
@@ -418,6 +472,7 @@ impl Cycle {
         };
         if event == MachineEvent::StopFault {
             self.reaction = self.reaction.max(fault.reaction);
+            self.gives_way |= fault.code == FaultCode::CycleStall;
             for action in self.settings.safe_outputs.iter() {
                 self.outputs.apply(action);
             }
@@ -444,6 +499,7 @@ impl Cycle {
         self.standing_s = 0.0;
         match next {
             MachineState::FaultReaction => {
+                self.speed_at_fault = *self.gate.speed();
                 self.joint_stop =
                     Some(JointStop::start(self.gate.setpoint(), self.gate.speed(), &self.settings.limits));
                 self.end_run(RunResult::Faulted);
@@ -538,18 +594,50 @@ impl Cycle {
             && self.drives.first_faulted().is_none()
             && chain_closed;
         if clear {
+            if let Some(finding) = self.implausible_position() {
+                // Told and refused once; a second acknowledgement accepts the position shown.
+                self.publish(EventKind::Fault(self.fault_of(finding, reaction(finding.code))));
+                self.refuse_reset();
+                return false;
+            }
             self.publish(EventKind::CommandDone { id });
             return true;
         }
         self.resetting = Some((id, elapsed_s + self.dt_s));
+        let bus_is_whole = inputs.exchange.received && inputs.exchange.first_not_operational().is_none();
+        if elapsed_s > BRING_UP_AFTER_S && !bus_is_whole && self.bring_up == BringUp::NotWanted {
+            self.bring_up = BringUp::Wanted;
+        }
         if elapsed_s > RESET_TIMEOUT_S {
-            self.resetting = None;
-            self.publish(EventKind::CommandRefused { id, refusal: Refusal::State(self.state) });
-            if let Some(fault) = self.latched {
-                self.publish(EventKind::Fault(fault));
-            }
+            self.refuse_reset();
         }
         false
+    }
+
+    /// After a bring-up: the first joint that is not where it was.
+    fn implausible_position(&mut self) -> Option<Finding> {
+        let before = self.q_before_bring_up.take()?;
+        let q = self.drives.q_actual();
+        (0..q.len()).find_map(|joint| {
+            let moved = (q.get(joint) - before.get(joint)).abs();
+            let speed = self.speed_at_fault.get(joint).abs();
+            let deceleration = self.settings.limits.as_slice().get(joint)?.acceleration_max;
+            let limit = READMISSION_DISTANCE + speed * (UNSEEN_TIME_S + 0.5 * speed / deceleration);
+            (moved > limit).then(|| Finding {
+                code: FaultCode::PositionJump,
+                place: u8::try_from(joint).ok(),
+                value: moved,
+                limit,
+            })
+        })
+    }
+
+    fn refuse_reset(&mut self) {
+        let Some((id, _)) = self.resetting.take() else { return };
+        self.publish(EventKind::CommandRefused { id, refusal: Refusal::State(self.state) });
+        if let Some(fault) = self.latched {
+            self.publish(EventKind::Fault(fault));
+        }
     }
 
     /// Makes the setpoint of this cycle by the state and lets it pass the gate.
@@ -637,8 +725,9 @@ impl Cycle {
 
     fn react(&mut self) -> Result<(), Finding> {
         self.interpolator.drop_stale(&mut self.boundary.pieces);
-        match (self.reaction, &mut self.joint_stop) {
-            (Reaction::RideThrough | Reaction::PathHold | Reaction::JointStop, Some(stop)) => {
+        // During a quick stop too: drives that still follow while they take it over see no step.
+        match &mut self.joint_stop {
+            Some(stop) if !self.gives_way && self.reaction < Reaction::TorqueOff => {
                 let q = stop.step(self.dt_s);
                 self.pass(q)
             }
@@ -741,6 +830,9 @@ impl Cycle {
             analog_outputs: self.outputs.analog,
             phase: self.phases.current(),
             fresh: inputs.exchange.is_fresh(),
+            fresh_subdevices: inputs.exchange.fresh_subdevices,
+            digital_fresh: inputs.channels_fresh.digital,
+            analog_fresh: inputs.channels_fresh.analog,
             drives_enabled: self.drives.mask(|state| state == DriveState::OperationEnabled),
             drives_faulted: self
                 .drives

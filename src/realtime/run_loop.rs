@@ -3,9 +3,12 @@
 
 use super::bus_supervision::{ClockResult, ExchangeResult};
 use super::cycle::{Cycle, CycleInputs, CycleOutputs};
-use crate::drives::channels::Channels;
+use crate::devices::MAX_SUBDEVICES;
+use crate::drives::channels::{ChannelFreshness, ChannelValues, Channels};
 use crate::drives::process_image::{DriveFeedback, DriveLayout};
-use crate::fieldbus::{Bus, ExchangeReport, FrameLink};
+use crate::fieldbus::{
+    AlState, BringUpError, Bus, BusDescription, ExchangeReport, FrameLink, FramePump, bring_up,
+};
 use crate::joints::MAX_JOINTS;
 use crate::machine::MachineState;
 use crate::platform::trap_allocator::{self, CycleGuard};
@@ -30,10 +33,29 @@ pub struct ProcessDataMap {
     pub channels: Channels,
 }
 
+/// Longest time a SubDevice gets to leave OP before the bus is brought up again.
+const LEAVE_OP: Nanoseconds = Nanoseconds(100_000_000);
+
+/// The bus, or what is left of it.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one, and it stays where it is")]
+enum Line<L> {
+    Up(Bus<L>),
+    /// It could not be brought up again: cycles go on without, so that commands are answered.
+    Down {
+        pump: FramePump<L>,
+        planned: Nanoseconds,
+    },
+    /// For the moment of changing over.
+    Changing,
+}
+
 /// Bus and machine, cycle by cycle.
 #[derive(Debug)]
 pub struct RunLoop<L> {
-    bus: Bus<L>,
+    line: Line<L>,
+    cycle_time: Nanoseconds,
+    subdevices: usize,
     cycle: Cycle,
     map: ProcessDataMap,
     outputs: CycleOutputs,
@@ -44,7 +66,15 @@ impl<L: FrameLink> RunLoop<L> {
     /// A loop over a bus in OP and a machine that has not seen it yet.
     #[must_use]
     pub fn new(bus: Bus<L>, cycle: Cycle, map: ProcessDataMap) -> Self {
-        Self { bus, cycle, map, outputs: CycleOutputs::default(), late_cycles: 0 }
+        Self {
+            cycle_time: bus.cycle_time(),
+            subdevices: bus.subdevice_count(),
+            line: Line::Up(bus),
+            cycle,
+            map,
+            outputs: CycleOutputs::default(),
+            late_cycles: 0,
+        }
     }
 
     /// State of the machine after the last cycle.
@@ -53,15 +83,57 @@ impl<L: FrameLink> RunLoop<L> {
         self.cycle.state()
     }
 
-    /// The bus, to take it down after the last cycle.
+    /// Takes the bus down after the last cycle and gives its link back. SubDevices that do not leave OP within
+    /// `limit` are left to their watchdogs. `None`: a bring-up was given up in the middle.
     #[must_use]
-    pub fn into_bus(self) -> Bus<L> {
-        self.bus
+    pub fn shut_down(self, limit: Nanoseconds) -> Option<L> {
+        match self.line {
+            Line::Up(bus) => Some(bus.shut_down(limit).into_link()),
+            Line::Down { pump, .. } => Some(pump.into_link()),
+            Line::Changing => None,
+        }
     }
 
-    /// The bus.
-    pub const fn bus_mut(&mut self) -> &mut Bus<L> {
-        &mut self.bus
+    /// The link; `None` after a bring-up that was given up in the middle.
+    pub const fn link_mut(&mut self) -> Option<&mut L> {
+        match &mut self.line {
+            Line::Up(bus) => Some(bus.link_mut()),
+            Line::Down { pump, .. } => Some(pump.link_mut()),
+            Line::Changing => None,
+        }
+    }
+
+    /// True when the acknowledgement of a fault needs the bus to be brought up again: a SubDevice is not in OP.
+    #[must_use]
+    pub const fn wants_bring_up(&self) -> bool {
+        self.cycle.wants_bring_up()
+    }
+
+    /// Brings the bus up again, from INIT on, with everything that is checked at a start: identities, mapping,
+    /// reactions. No frame goes out meanwhile but those of the bring-up, and no drive has torque: the machine is
+    /// in its fault state. Afterwards the acknowledgement goes on, or is refused.
+    ///
+    /// Not real-time safe, and not possible under the system-call filter.
+    ///
+    /// # Errors
+    /// Why the bus did not come up. It can be tried again.
+    pub fn bring_up_again(&mut self, description: &BusDescription) -> Result<(), BringUpError> {
+        let pump = match std::mem::replace(&mut self.line, Line::Changing) {
+            Line::Up(bus) => bus.shut_down(LEAVE_OP),
+            Line::Down { pump, .. } => pump,
+            Line::Changing => return Err(BringUpError::NothingAnswers),
+        };
+        let (line, result) = match bring_up(pump, description) {
+            Ok(bus) => (Line::Up(bus), Ok(())),
+            Err(failure) => {
+                let planned = failure.pump.link().now();
+                (Line::Down { pump: failure.pump, planned }, Err(failure.error))
+            }
+        };
+        self.line = line;
+        self.outputs = CycleOutputs::default();
+        self.cycle.brought_up(result.is_ok());
+        result
     }
 
     /// One cycle. `late_before` are late cycles that somebody else counted (a link that paces simulated
@@ -70,71 +142,107 @@ impl<L: FrameLink> RunLoop<L> {
     /// # Real-time
     /// No allocation, lock or panic path; the system calls are those of the link: wait, send, receive.
     pub fn one_cycle(&mut self, late_before: u64) {
-        let start = self.bus.wait_for_cycle();
+        let bus = match &mut self.line {
+            Line::Up(bus) => bus,
+            Line::Down { .. } | Line::Changing => return self.cycle_without_bus(late_before),
+        };
+        let start = bus.wait_for_cycle();
         let _guard = CycleGuard::enter();
-        let cycle_time = self.bus.cycle_time().0;
+        let cycle_time = self.cycle_time.0;
         if start.skipped.0 > 0 || start.woke_at.since(start.planned).0 > cycle_time * LATE_PERCENT / 100 {
             self.late_cycles += 1;
         }
         let deadline = start.planned.plus(Nanoseconds(cycle_time * RECEIVE_PERCENT / 100));
-        let report = self.bus.exchange(deadline);
-        let inputs = self.inputs(&report, start.skipped.0, late_before);
+        let report = bus.exchange(deadline);
+        let late_cycles = self.late_cycles + late_before;
+        let inputs = inputs(bus, &self.map, &report, start.skipped.0, late_cycles);
         self.cycle.step(&inputs, &mut self.outputs);
-        self.write_outputs();
-        self.use_slack(start.planned);
-    }
-
-    /// Looks at the health of the bus with what is left of the cycle.
-    fn use_slack(&mut self, planned: Nanoseconds) {
-        let cycle_time = self.bus.cycle_time().0;
-        if self.bus.now().since(planned).0 > cycle_time * SLACK_BEGINS_PERCENT / 100 {
-            return;
-        }
-        let deadline = planned.plus(Nanoseconds(cycle_time * SLACK_ENDS_PERCENT / 100));
-        if let Some(news) = self.bus.look_around(deadline) {
-            self.cycle.publish_bus_news(news);
-        }
-    }
-
-    fn inputs(&self, report: &ExchangeReport, skipped: u64, late_before: u64) -> CycleInputs {
-        let mut drives = [DriveFeedback::default(); MAX_JOINTS];
-        for (feedback, layout) in drives.iter_mut().zip(&self.map.drives) {
-            if let Some(layout) = layout {
-                *feedback = layout.decode(self.bus.inputs(layout.subdevice));
+        write_outputs(bus, &self.map, &self.outputs);
+        // What is left of the cycle goes to the health of the bus.
+        if bus.now().since(start.planned).0 <= cycle_time * SLACK_BEGINS_PERCENT / 100 {
+            let deadline = start.planned.plus(Nanoseconds(cycle_time * SLACK_ENDS_PERCENT / 100));
+            if let Some(news) = bus.look_around(deadline) {
+                self.cycle.publish_bus_news(news);
             }
         }
-        let heap = trap_allocator::counts();
-        CycleInputs {
+    }
+
+    /// A cycle in which nothing is sent and nothing comes.
+    fn cycle_without_bus(&mut self, late_before: u64) {
+        if let Line::Down { pump, planned } = &mut self.line {
+            *planned = planned.plus(self.cycle_time).max(pump.link().now());
+            pump.link_mut().wait_until(*planned);
+        }
+        let _guard = CycleGuard::enter();
+        let nothing = CycleInputs {
             exchange: ExchangeResult {
-                received: report.answered,
-                fresh_subdevices: report.fresh_subdevices,
-                working_counter: report.working_counter,
-                working_counter_expected: report.expected_working_counter,
-                al_states: report.al_states,
-                subdevices: self.bus.subdevice_count(),
-                skipped_cycles: u32::try_from(skipped).unwrap_or(u32::MAX),
-                clock: report.clock.map(|clock| ClockResult {
-                    phase_error_ns: report.clock_time.map(|_| clock.phase_error_ns),
-                    cycle_time_ns: self.bus.cycle_time().as_seconds() * 1e9,
-                    difference: report.clock_difference,
-                }),
+                received: false,
+                fresh_subdevices: 0,
+                working_counter: 0,
+                working_counter_expected: 1,
+                al_states: [AlState::NoAnswer; MAX_SUBDEVICES],
+                subdevices: self.subdevices,
+                skipped_cycles: 0,
+                clock: None,
             },
-            drives,
-            channels: self.map.channels.decode(|subdevice| self.bus.inputs(subdevice)),
-            channels_fresh: self.map.channels.freshness(|subdevice| report.is_fresh(subdevice)),
+            drives: [DriveFeedback::default(); MAX_JOINTS],
+            channels: ChannelValues::default(),
+            channels_fresh: ChannelFreshness::default(),
             late_cycles: self.late_cycles + late_before,
-            heap_allocations: heap.allocations + heap.frees,
+            heap_allocations: heap_operations(),
+        };
+        self.cycle.step(&nothing, &mut self.outputs);
+    }
+}
+
+fn heap_operations() -> u64 {
+    let heap = trap_allocator::counts();
+    heap.allocations + heap.frees
+}
+
+fn inputs<L: FrameLink>(
+    bus: &Bus<L>,
+    map: &ProcessDataMap,
+    report: &ExchangeReport,
+    skipped: u64,
+    late_cycles: u64,
+) -> CycleInputs {
+    let mut drives = [DriveFeedback::default(); MAX_JOINTS];
+    for (feedback, layout) in drives.iter_mut().zip(&map.drives) {
+        if let Some(layout) = layout {
+            *feedback = layout.decode(bus.inputs(layout.subdevice));
         }
     }
+    CycleInputs {
+        exchange: ExchangeResult {
+            received: report.answered,
+            fresh_subdevices: report.fresh_subdevices,
+            working_counter: report.working_counter,
+            working_counter_expected: report.expected_working_counter,
+            al_states: report.al_states,
+            subdevices: bus.subdevice_count(),
+            skipped_cycles: u32::try_from(skipped).unwrap_or(u32::MAX),
+            clock: report.clock.map(|clock| ClockResult {
+                phase_error_ns: report.clock_time.map(|_| clock.phase_error_ns),
+                cycle_time_ns: bus.cycle_time().as_seconds() * 1e9,
+                difference: report.clock_difference,
+            }),
+        },
+        drives,
+        channels: map.channels.decode(|subdevice| bus.inputs(subdevice)),
+        channels_fresh: map.channels.freshness(|subdevice| report.is_fresh(subdevice)),
+        late_cycles,
+        heap_allocations: heap_operations(),
+    }
+}
 
-    fn write_outputs(&mut self) {
-        for (command, layout) in self.outputs.drives.iter().zip(&self.map.drives) {
-            if let Some(layout) = layout {
-                layout.encode(command, self.bus.outputs_mut(layout.subdevice));
-            }
+fn write_outputs<L: FrameLink>(bus: &mut Bus<L>, map: &ProcessDataMap, outputs: &CycleOutputs) {
+    for (command, layout) in outputs.drives.iter().zip(&map.drives) {
+        if let Some(layout) = layout {
+            layout.encode(command, bus.outputs_mut(layout.subdevice));
         }
-        for subdevice in 0..self.bus.subdevice_count() {
-            self.map.channels.encode(&self.outputs.channels, subdevice, self.bus.outputs_mut(subdevice));
-        }
+    }
+    for subdevice in 0..bus.subdevice_count() {
+        map.channels.encode(&outputs.channels, subdevice, bus.outputs_mut(subdevice));
     }
 }

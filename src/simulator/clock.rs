@@ -66,17 +66,28 @@ impl DistributedClock {
         self.seen = self.seen.max(now);
     }
 
-    /// Local time at true time `at`, which is not before the last [`advance`](Self::advance).
+    /// Injected: the local time jumps.
+    pub(super) const fn step(&mut self, by_ns: i64) {
+        self.local_ns = self.local_ns.wrapping_add_signed(by_ns);
+    }
+
+    /// Injected: the oscillator runs this much faster than true time from now on, ppm.
+    pub(super) const fn set_drift(&mut self, ppm: f64) {
+        self.drift = ppm * 1e-6;
+    }
+
+    /// Local time at true time `at`, with what the control loop has added to it: the loop makes the local clock
+    /// itself run faster or slower. `at` is not before the last [`advance`](Self::advance).
     pub(super) fn local_time(&self, at: Nanoseconds) -> u64 {
         let elapsed = at.since(self.seen).0;
         let whole = floor(self.local_fraction + elapsed as f64 * self.drift);
-        self.local_ns.wrapping_add(elapsed).wrapping_add_signed(whole)
+        let correction = floor(self.correction_ns + elapsed as f64 * self.correction_rate);
+        self.local_ns.wrapping_add(elapsed).wrapping_add_signed(whole).wrapping_add_signed(correction)
     }
 
     /// Local copy of the system time at true time `at`.
     pub(super) fn system_time(&self, at: Nanoseconds) -> u64 {
-        let correction = self.correction_ns + at.since(self.seen).0 as f64 * self.correction_rate;
-        self.local_time(at).wrapping_add(self.offset).wrapping_add_signed(floor(correction))
+        self.local_time(at).wrapping_add(self.offset)
     }
 
     /// The reference's system time passed by at true time `at`: one step of the control loop.

@@ -151,6 +151,31 @@ pub enum Injection {
         /// The level it is stuck at; `None`: it shows where the shaft is.
         level: Option<bool>,
     },
+    /// The local clock of a SubDevice jumps; of the first one with a clock: the reference.
+    ClockStep {
+        /// Which SubDevice, counted from 0.
+        device: usize,
+        /// By how much, ns.
+        by_ns: i64,
+    },
+    /// The local clock of a SubDevice runs at another rate from now on.
+    ClockDrift {
+        /// Which SubDevice, counted from 0.
+        device: usize,
+        /// How much faster than true time, parts per million.
+        ppm: f64,
+    },
+    /// The error counters of a port count up, to 255 at most.
+    PortErrors {
+        /// Which SubDevice, counted from 0.
+        device: usize,
+        /// Which port, 0 to 3.
+        port: usize,
+        /// Frames with a wrong checksum.
+        invalid_frames: u8,
+        /// Losses of the link.
+        lost_links: u8,
+    },
     /// The level of every [`StopInput`](super::Equipment::StopInput).
     StopInput {
         /// True: the emergency-stop chain is closed.
@@ -220,6 +245,12 @@ pub enum InjectionError {
     NoSuchChannel {
         /// The channel.
         channel: Channel,
+    },
+    /// The SubDevice has no distributed clock.
+    #[error("SubDevice {device} has no distributed clock")]
+    NoClock {
+        /// The position, counted from 0.
+        device: usize,
     },
     /// There is no equipment of that kind.
     #[error("there is no equipment of that kind")]

@@ -1,6 +1,7 @@
 //! What is made of samples and events: status, event log, trace, report, picture. Reads the boundary,
 //! asks for nothing; who gets it over the socket is decided in `api`.
 
+pub mod bus_status;
 pub mod events;
 pub mod measured_path;
 pub mod picture;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::boundary::event_queue::Event;
 use crate::boundary::piece_queue::PieceKind;
 use crate::boundary::sample_ring::Sample;
+use crate::bus_health::BusNews;
 use crate::machine::RunTag;
 
 /// Takes what the daemon sees. All events of a cycle come before its sample; a plan comes before
@@ -20,6 +21,11 @@ pub trait Recorder: Send {
         let _unused = event;
     }
 
+    /// News from the bus came in.
+    fn bus(&mut self, news: &BusNews) {
+        let _unused = news;
+    }
+
     /// A cycle went by.
     fn sample(&mut self, sample: &Sample);
 }
@@ -32,6 +38,10 @@ impl<R: Recorder> Recorder for Arc<Mutex<R>> {
 
     fn event(&mut self, event: &Event) {
         self.lock().unwrap_or_else(PoisonError::into_inner).event(event);
+    }
+
+    fn bus(&mut self, news: &BusNews) {
+        self.lock().unwrap_or_else(PoisonError::into_inner).bus(news);
     }
 
     fn sample(&mut self, sample: &Sample) {

@@ -2,8 +2,10 @@
 
 use serde::Serialize;
 
+use super::bus_status::BusStatus;
 use crate::boundary::piece_queue::PieceKind;
 use crate::boundary::sample_ring::Sample;
+use crate::bus_health::drive_error::error_code_words;
 use crate::config::messages::{Catalogue, Language};
 use crate::faults::{Fault, FaultCode};
 use crate::geometry::Pose;
@@ -98,6 +100,8 @@ pub struct FaultStatus {
     pub name: String,
     /// What happened, with values.
     pub message: String,
+    /// What the value means, in words, where it is a code; else null.
+    pub detail: Option<String>,
     /// Why such a thing happens.
     pub cause: String,
     /// What to do about it.
@@ -163,8 +167,12 @@ pub struct Status {
     pub analog_inputs: std::collections::BTreeMap<String, f32>,
     /// Analog outputs by name.
     pub analog_outputs: std::collections::BTreeMap<String, f32>,
-    /// The inputs of this status were received in this cycle.
+    /// The inputs of this status were received in this cycle, all of them.
     pub fresh: bool,
+    /// Names of the inputs that were not: their values are older.
+    pub stale_inputs: Vec<String>,
+    /// The bus.
+    pub bus: BusStatus,
     /// Drives in operation enabled, in bus order.
     pub drives_enabled: Vec<bool>,
     /// Counters since start.
@@ -199,8 +207,14 @@ pub fn status(
     channels: &ChannelNames,
     run: Option<RunStatus>,
     faults: Vec<FaultStatus>,
+    bus: BusStatus,
     dropped_events: u64,
 ) -> Status {
+    let stale = |names: &[(String, u8)], fresh: u64| -> Vec<String> {
+        names.iter().filter(|(_, channel)| !bit(fresh, *channel)).map(|(name, _)| name.clone()).collect()
+    };
+    let mut stale_inputs = stale(&channels.digital_inputs, sample.digital_fresh);
+    stale_inputs.extend(stale(&channels.analog_inputs, u64::from(sample.analog_fresh)));
     let digital = |names: &[(String, u8)], mask: u64| {
         names.iter().map(|(name, channel)| (name.clone(), bit(mask, *channel))).collect()
     };
@@ -226,6 +240,8 @@ pub fn status(
         analog_inputs: analog(&channels.analog_inputs, &sample.analog_inputs),
         analog_outputs: analog(&channels.analog_outputs, &sample.analog_outputs),
         fresh: sample.fresh,
+        stale_inputs,
+        bus,
         drives_enabled: (0..sample.q_actual.len())
             .map(|drive| bit(u64::from(sample.drives_enabled), u8::try_from(drive).unwrap_or(u8::MAX)))
             .collect(),
@@ -278,6 +294,13 @@ fn place_of(code: FaultCode, place: u8) -> String {
     }
 }
 
+/// The error code a drive shows (0x603F), in words.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "float to integer saturates")]
+fn drive_error_words(value: f64) -> String {
+    let code = value as u16;
+    format!("error code {code:#06x}: {}", error_code_words(code))
+}
+
 /// A fault in words: those of the catalogue, with the values seen.
 #[must_use]
 pub fn fault_status(fault: &Fault) -> FaultStatus {
@@ -286,6 +309,7 @@ pub fn fault_status(fault: &Fault) -> FaultStatus {
         code: format!("E{}", fault.code.number()),
         name: text.name.clone(),
         message: text.message.clone(),
+        detail: (fault.code == FaultCode::DriveFault).then(|| drive_error_words(fault.value)),
         cause: text.cause.clone(),
         remedy: text.remedy.clone(),
         place: fault.place.map(|place| place_of(fault.code, place)),

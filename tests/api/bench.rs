@@ -251,6 +251,9 @@ impl PlayedCycle {
             analog_outputs: [0.0; ANALOG_CHANNELS],
             phase: None,
             fresh: true,
+            fresh_subdevices: u32::MAX,
+            digital_fresh: u64::MAX,
+            analog_fresh: u32::MAX,
             drives_enabled: 0,
             drives_faulted: 0,
             counters: CycleCounters::default(),
@@ -274,6 +277,7 @@ pub fn facts() -> CellFacts {
         joints: vec![JointKind::Revolute; 6],
         cycle: Nanoseconds(MILLISECOND),
         tools: vec!["torch".to_owned()],
+        subdevices: vec!["drive-1".to_owned()],
         channels: ChannelNames {
             digital_inputs: vec![("arc_established".to_owned(), 1)],
             digital_outputs: vec![("gas".to_owned(), 0)],

@@ -491,3 +491,17 @@ fn missed_cycles_are_left_out_and_the_phase_stays() {
     assert!(distance.0.abs_diff(3_000_000) <= 1_000, "{distance:?}");
     assert!(next.woke_at >= first.planned.plus(Nanoseconds(3_400_000)));
 }
+
+#[test]
+fn one_device_that_was_restarted_comes_to_op_with_the_others() {
+    let mut bus = bus();
+    let off = Injection::PowerCycle { device: 2, off_for: Nanoseconds(50_000_000) };
+    bus.link_mut().segment.inject(off).expect("the device exists");
+    // Its clock follows the reference as well as it can, from wherever it began.
+    for _ in 0..8_000 {
+        cycle(&mut bus);
+    }
+    let pump = bus.shut_down(Nanoseconds(100_000_000));
+    let mut bus = bring_up(pump, &description()).unwrap_or_else(|failure| panic!("{}", failure.error));
+    assert_eq!(stale_cycles(&mut bus, 100), Vec::<u32>::new());
+}

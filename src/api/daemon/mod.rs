@@ -19,6 +19,7 @@ mod requests;
 mod run;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::mpsc::Receiver;
 
 use serde_json::json;
 
@@ -36,6 +37,7 @@ use crate::jobs::runner::Run;
 use crate::jobs::store::JobStore;
 use crate::kinematics::JointKind;
 use crate::machine::{ControlEpoch, MachineState};
+use crate::telemetry::bus_status::BusMonitor;
 use crate::telemetry::events::{EventLog, LoggedEvent};
 use crate::telemetry::recorder::Recorder;
 use crate::telemetry::status::ChannelNames;
@@ -63,7 +65,12 @@ pub struct CellFacts {
     pub tools: Vec<String>,
     /// Names of the channels.
     pub channels: ChannelNames,
+    /// Names of the SubDevices, in bus order.
+    pub subdevices: Vec<String>,
 }
+
+/// How bringing the bus up again ended: what it cannot do, in words.
+pub type BringUpResult = Result<(), String>;
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,6 +162,8 @@ pub struct Daemon {
     machine: MachineState,
     latest: Option<Sample>,
     faults: Vec<Fault>,
+    bus: BusMonitor,
+    bring_ups: Option<Receiver<BringUpResult>>,
     events: EventLog,
     events_of_poll: VecDeque<Event>,
     dropped_reported: u64,
@@ -179,6 +188,8 @@ impl Daemon {
     #[must_use]
     pub fn new(facts: CellFacts, end: DaemonEnd, store: JobStore, desk: Box<dyn PlanningDesk>) -> Self {
         Self {
+            bus: BusMonitor::new(facts.subdevices.clone(), facts.cycle),
+            bring_ups: None,
             facts,
             end,
             store,
@@ -206,6 +217,11 @@ impl Daemon {
             recorders: Vec::new(),
             notices: VecDeque::new(),
         }
+    }
+
+    /// Results of bring-ups of the bus after the first one come here.
+    pub fn follow_bring_ups(&mut self, results: Receiver<BringUpResult>) {
+        self.bring_ups = Some(results);
     }
 
     /// Adds a recorder; it sees everything from now on.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Daemon, FAULTS_MAX, NOTICES_MAX, Notice, Shutdown};
+use super::{BringUpResult, Daemon, FAULTS_MAX, NOTICES_MAX, Notice, Shutdown};
 use crate::api::error::ApiError;
 use crate::api::lease::SessionId;
 use crate::boundary::event_queue::{Event, EventKind, Refusal, RunResult};
@@ -48,6 +48,17 @@ impl Daemon {
         }
         while let Some(event) = self.events_of_poll.pop_front() {
             self.take_event(&event);
+        }
+        while let Some(news) = self.end.bus.pop() {
+            if let Some((kind, details)) = self.bus.take(&news) {
+                self.log(kind, details, None);
+            }
+            for recorder in &mut self.recorders {
+                recorder.bus(&news);
+            }
+        }
+        while let Some(result) = self.bring_ups.as_ref().and_then(|results| results.try_recv().ok()) {
+            self.bus_brought_up(result);
         }
         let dropped = self.end.events.dropped();
         if dropped > self.dropped_reported {
@@ -156,6 +167,14 @@ impl Daemon {
         }
     }
 
+    /// The bus was brought up again, or could not be.
+    pub fn bus_brought_up(&mut self, result: BringUpResult) {
+        let failure = result.err();
+        let details = json!({"up": failure.is_none(), "message": failure});
+        self.bus.brought_up(failure);
+        self.log("bus_bring_up", details, None);
+    }
+
     pub(super) fn machine_entered(&mut self, state: MachineState) {
         if state == MachineState::Disabled && self.machine == MachineState::Fault {
             // The way from a fault to disabled is its acknowledgement, whoever gave it.
@@ -244,8 +263,15 @@ impl Daemon {
         let sample = self.latest.as_ref().unwrap_or(&blank);
         let run = self.run.as_ref().map(|run| run_status(run, sample));
         let faults: Vec<FaultStatus> = self.faults.iter().map(fault_status).collect();
-        let mut status =
-            status(sample, &self.facts.joints, &self.facts.channels, run, faults, self.end.events.dropped());
+        let mut status = status(
+            sample,
+            &self.facts.joints,
+            &self.facts.channels,
+            run,
+            faults,
+            self.bus.status(),
+            self.end.events.dropped(),
+        );
         // Events may be ahead of the newest sample.
         status.state = self.machine.name();
         status
@@ -310,6 +336,9 @@ fn blank_sample(joints: usize) -> Sample {
         analog_outputs: [0.0; ANALOG_CHANNELS],
         phase: None,
         fresh: false,
+        fresh_subdevices: 0,
+        digital_fresh: 0,
+        analog_fresh: 0,
         drives_enabled: 0,
         drives_faulted: 0,
         counters: CycleCounters::default(),

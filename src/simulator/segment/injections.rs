@@ -65,6 +65,17 @@ impl Segment {
             | Injection::EncoderJump { .. }
             | Injection::ShaftSwitch { .. }
             | Injection::PlantStall { .. } => return self.inject_into_drive(injection),
+            Injection::ClockStep { device, by_ns } => {
+                let clock = self.device_mut(device)?.esc.clock.as_mut();
+                clock.ok_or(InjectionError::NoClock { device })?.step(by_ns);
+            }
+            Injection::ClockDrift { device, ppm } => {
+                let clock = self.device_mut(device)?.esc.clock.as_mut();
+                clock.ok_or(InjectionError::NoClock { device })?.set_drift(ppm);
+            }
+            Injection::PortErrors { device, port, invalid_frames, lost_links } => {
+                self.device_mut(device)?.esc.count_port_errors(port, invalid_frames, lost_links);
+            }
             Injection::StopInput { closed } => {
                 if self.stop_inputs.is_empty() {
                     return Err(InjectionError::NoSuchEquipment);
@@ -116,6 +127,9 @@ impl Segment {
             | Injection::AlError { .. }
             | Injection::RefuseState { .. }
             | Injection::Emergency { .. }
+            | Injection::ClockStep { .. }
+            | Injection::ClockDrift { .. }
+            | Injection::PortErrors { .. }
             | Injection::StopInput { .. }
             | Injection::DigitalInput { .. }
             | Injection::AnalogInput { .. }

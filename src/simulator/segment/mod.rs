@@ -230,7 +230,7 @@ impl Segment {
     }
 
     fn process_datagrams(&mut self, frame: &mut [u8], end: usize) {
-        let with_offset = take_one(&mut self.faults.working_counter.0);
+        let mut offset = None;
         let with_interrupts = self.devices.iter().any(|device| device.esc.wants_interrupts());
         let mut start = HEADERS_BYTES;
         let mut is_cyclic = false;
@@ -245,7 +245,9 @@ impl Segment {
                 Command::Logical { reads, writes } => {
                     is_cyclic = true;
                     let counted = self.logical(frame, place, reads, writes);
-                    let offset = if with_offset { self.faults.working_counter.1 } else { 0 };
+                    // Frames without logical datagrams do not use the injection up.
+                    let (left, by) = &mut self.faults.working_counter;
+                    let offset = *offset.get_or_insert_with(|| if take_one(left) { *by } else { 0 });
                     counted.wrapping_add_signed(offset)
                 }
                 Command::ReadMultipleWrite { addressing } => {
