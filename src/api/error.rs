@@ -58,7 +58,7 @@ pub enum ApiError {
     WrongState {
         /// The state.
         state: MachineState,
-        /// What would be possible.
+        /// The states in which it is possible.
         needs: &'static str,
     },
     /// The drives are not enabled.
@@ -302,7 +302,7 @@ impl ApiError {
                 format!("the request carries epoch {given}; the lease in force has {current}")
             }
             Self::WrongState { state, needs } => {
-                format!("not possible while the machine is {}; needs: {needs}", state.name())
+                format!("not possible while the machine is {}; possible in: {needs}", state.name())
             }
             Self::NotEnabled { state } => {
                 format!("the drives are not enabled: the machine is {}", state.name())
@@ -380,7 +380,11 @@ impl ApiError {
             name: self.name(),
             message: self.message(),
             cause: text.cause.clone(),
-            remedy: text.remedy.clone(),
+            remedy: if let Self::WrongState { needs, .. } = self {
+                format!("{}: {needs}.", text.remedy.trim_end_matches('.'))
+            } else {
+                text.remedy.clone()
+            },
             place: self.place(),
             problems: if let Self::JobInvalid { problems } = self {
                 problems.iter().map(ProblemData::from).collect()

@@ -14,7 +14,7 @@ use crate::processes::schedule_problems;
 /// Arguments of `motiond check`.
 #[derive(Debug, Args)]
 pub struct CheckArguments {
-    /// Cell to check the job against; without a job: not used
+    /// Cell to check the job against [default: the built-in simulated cell]; without a job: not used
     #[arg(long)]
     cell: Option<PathBuf>,
     /// A cell file (`.toml`), or with --cell a job (`.json`)
@@ -62,6 +62,9 @@ pub fn check(arguments: &CheckArguments) -> Exit {
         }
         Ok(text) => super::print(&text),
         Err(problems) => {
+            if is_job && arguments.cell.is_none() && !arguments.json {
+                super::print_error("checked against the built-in simulated cell; `--cell` names another one");
+            }
             print_problems(&arguments.file, &problems, arguments.json);
             return Exit::Mistake;
         }
@@ -70,20 +73,34 @@ pub fn check(arguments: &CheckArguments) -> Exit {
 }
 
 fn check_job(cell: Option<&Path>, job: &Path) -> Result<String, Vec<Problem>> {
-    let assembly = Assembly::load(cell)?;
+    let assembly = Assembly::load(cell).map_err(|problems| match cell {
+        Some(cell) => {
+            problems.into_iter().map(|problem| problem.in_file(&cell.display().to_string())).collect()
+        }
+        None => problems,
+    })?;
+    let cell_name = cell_name(cell, &assembly);
     let text = read_text(job).map_err(|problem| vec![problem])?;
     let q_start = assembly.cell.simulation.start_joints;
     let planner = CellPlanner::new(assembly);
-    let facts = planner.read(&text)?;
     let plan = planner.plan(&text, &q_start)?;
+    let facts = planner.read(&text)?;
     Ok(format!(
-        "{}: the job `{}` is valid: {} instructions, {:.1} s at 100 %\n{}",
+        "{}: the job `{}` is valid on {cell_name}: {} instructions, {:.1} s at 100 %\n{}",
         job.display(),
         facts.name,
         facts.instructions,
         plan.duration_s(),
         super::job_planner::report_text(&plan.report),
     ))
+}
+
+/// Which cell it is, for people.
+fn cell_name(file: Option<&Path>, assembly: &Assembly) -> String {
+    file.map_or_else(
+        || format!("the built-in cell `{}`", assembly.cell.name),
+        |file| format!("the cell {}", file.display()),
+    )
 }
 
 /// Prints problems, one block each.

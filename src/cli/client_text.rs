@@ -72,10 +72,11 @@ impl Progress {
     }
 }
 
+/// Refused commands are not: those of this client end it with the refusal, others do not concern it.
 fn is_worth_a_line(event: &Value) -> bool {
     matches!(
         event["kind"].as_str(),
-        Some("run_state" | "phase_began" | "process_interrupted" | "fault" | "warning" | "command_refused")
+        Some("run_state" | "phase_began" | "process_interrupted" | "fault" | "warning")
     )
 }
 

@@ -27,17 +27,17 @@ pub enum CallError {
     NoAnswer,
 }
 
-/// The typed error of the daemon in words: message, place, cause, remedy.
+/// The typed error of the daemon in words: message, place, values, cause, remedy.
 #[must_use]
 pub fn refusal_text(error: &Value) -> String {
     let data = &error["data"];
     let mut text =
         data["message"].as_str().or_else(|| error["message"].as_str()).unwrap_or("refused").to_owned();
-    for (key, name) in [("code", "code"), ("where", "where"), ("cause", "cause"), ("remedy", "remedy")] {
+    for key in ["code", "where", "value", "limit", "cause", "remedy"] {
         let value = &data[key];
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         if !value.is_empty() && value != "null" {
-            text.push_str(&format!("\n  {name}: {value}"));
+            text.push_str(&format!("\n  {key}: {value}"));
         }
     }
     for problem in data["problems"].as_array().into_iter().flatten() {

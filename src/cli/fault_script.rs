@@ -21,7 +21,7 @@ use std::str::FromStr;
 
 use crate::config::problem::Problem;
 use crate::machine::MachineState;
-use crate::simulator::{AlState, ArcFailure, Injection, Segment};
+use crate::simulator::{AlState, ArcFailure, Injection, InjectionError, Segment};
 use crate::units::Nanoseconds;
 
 /// When an event happens.
@@ -111,9 +111,9 @@ impl FaultScript {
             .iter()
             .filter_map(|event| {
                 let error = segment.inject(event.injection).err()?;
-                let remedy = "correct the line; positions count from 1";
-                let place = format!("line {}", event.line);
-                Some(Problem::new(place, error.to_string(), "what is on the bus", remedy))
+                let (message, allowed) = in_words(&error, &segment);
+                let remedy = "correct the line; positions count from 1, in bus order";
+                Some(Problem::new(format!("line {}", event.line), message, allowed, remedy))
             })
             .collect();
         if problems.is_empty() { Ok(()) } else { Err(problems) }
@@ -158,6 +158,35 @@ impl FaultScript {
             std::mem::take(&mut self.waiting).into_iter().partition(|event| is_due(event.when));
         self.waiting = waiting;
         due.into_iter().map(|event| event.injection).collect()
+    }
+}
+
+/// Why something cannot happen, and what can; positions from 1 on, as scripts have them.
+fn in_words(error: &InjectionError, segment: &Segment) -> (String, String) {
+    let count = segment.device_count();
+    match *error {
+        InjectionError::NoSuchDevice { device } => {
+            (format!("there is no SubDevice {}", device + 1), format!("the positions 1 to {count}"))
+        }
+        InjectionError::WrongKind { device } => {
+            let drives = (0..count).filter(|&position| segment.drive(position).is_some());
+            let positions: Vec<String> = drives.map(|position| (position + 1).to_string()).collect();
+            (
+                format!("the SubDevice {} is of another kind", device + 1),
+                format!("a SubDevice of that kind; drives are at the positions {}", positions.join(", ")),
+            )
+        }
+        InjectionError::NoSuchChannel { channel } => (
+            format!("the SubDevice {} has no input channel {}", channel.device + 1, channel.channel),
+            "a channel of a terminal".to_owned(),
+        ),
+        InjectionError::NoClock { device } => (
+            format!("the SubDevice {} has no distributed clock", device + 1),
+            "a SubDevice with a clock, as the drives have".to_owned(),
+        ),
+        InjectionError::NoSuchEquipment => {
+            (error.to_string(), "a cell with `stop_input` or `[welding]`".to_owned())
+        }
     }
 }
 

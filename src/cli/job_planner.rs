@@ -8,13 +8,13 @@ use super::job_clearance::{self, JobClearance};
 use crate::boundary::phase_table::{PhaseEnd, PhaseTable, Stage};
 use crate::boundary::piece_queue::PieceKind;
 use crate::config::problem::Problem;
-use crate::jobs::expand::{expand, planning_limits};
+use crate::jobs::expand::{expand, expand_partly, planning_limits};
 use crate::jobs::expand_problems::{plan_problem, start_problem};
-use crate::jobs::format::{Job, read_job};
+use crate::jobs::format::{Job, read_job, read_job_partly};
 use crate::jobs::planning_desk::{JobFacts, JobPlanner, PlannedPiece, PlannedRun, ProcessNames};
 use crate::joints::JointVector;
 use crate::kinematics::{Chain, JointKind};
-use crate::planning::{Plan, SegmentReport, plan};
+use crate::planning::{Plan, Program, SegmentReport, plan};
 use crate::trajectory::path::ParameterUnit;
 use crate::trajectory::time_law;
 
@@ -39,15 +39,31 @@ impl JobPlanner for CellPlanner {
     }
 
     fn plan(&self, document: &str, q_start: &JointVector) -> Result<PlannedRun, Vec<Problem>> {
-        let job = read_job(document, &self.assembly.cell)?;
-        if let Some(problem) = start_problem(&job, q_start, &self.assembly.cell.model.chain) {
-            return Err(vec![problem]);
-        }
         let cell = &self.assembly.cell;
-        let planned =
-            plan(&expand(&job), &cell.model.chain, &planning_limits(cell), q_start).map_err(|problems| {
+        let planned = |program: &Program, q_start: &JointVector| {
+            plan(program, &cell.model.chain, &planning_limits(cell), q_start).map_err(|problems| {
                 problems.iter().map(|problem| plan_problem(problem, &cell.model.chain)).collect::<Vec<_>>()
-            })?;
+            })
+        };
+        let mistakes = |program: &Program, start: Option<JointVector>| {
+            planned(program, &start.unwrap_or(*q_start)).err().unwrap_or_default()
+        };
+        let job = match read_job_partly(document, cell) {
+            Ok(job) => job,
+            // A mistake in one instruction hides none in the path of the others.
+            Err((mut problems, part)) => {
+                let path = part.map(|part| mistakes(&expand_partly(&part), part.start));
+                problems.extend(path.unwrap_or_default());
+                return Err(problems);
+            }
+        };
+        let program = expand(&job);
+        if let Some(problem) = start_problem(&job, q_start, &cell.model.chain) {
+            let mut problems = vec![problem];
+            problems.extend(mistakes(&program, job.start));
+            return Err(problems);
+        }
+        let planned = planned(&program, q_start)?;
         let mut run = planned_run(&job, &planned, &cell.model.chain);
         if let Some(clearance) = job_clearance::examine(cell, &job.tool, &planned)? {
             clearance.add_to(&mut run.report);

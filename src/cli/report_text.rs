@@ -47,7 +47,12 @@ pub fn report_text(report: &Report) -> String {
     for fault in &report.faults {
         line("fault", format!("{} {}", fault.code, fault.message));
         line("  where", fault.place.clone().unwrap_or_else(|| "-".to_owned()));
-        line("  value, limit", format!("{:.4}, {:.4}", fault.value, fault.limit));
+        if let Some(value) = &fault.value {
+            line("  value", value.clone());
+        }
+        if let Some(limit) = &fault.limit {
+            line("  limit", limit.clone());
+        }
         line("  cause", fault.cause.clone());
         line("  remedy", fault.remedy.clone());
     }

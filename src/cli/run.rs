@@ -8,6 +8,9 @@ use super::assembly::Assembly;
 use super::check::print_problems;
 use super::engine::{Engine, EngineOptions};
 use super::{Exit, print};
+use crate::config::cell::LinkKind;
+use crate::config::document::listed;
+use crate::config::problem::Problem;
 
 /// Arguments of `motiond run`.
 #[derive(Debug, Args)]
@@ -34,6 +37,10 @@ pub fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
             return Ok(Exit::Mistake);
         }
     };
+    if let Some(problem) = missing_interface(&assembly.cell.link.kind) {
+        print_problems(&arguments.cell, &[problem], false);
+        return Ok(Exit::Mistake);
+    }
     let state_dir = state_dir(arguments.state_dir.as_deref());
     let socket = socket_path(&assembly, arguments.socket.as_deref(), &state_dir);
     std::fs::create_dir_all(&state_dir)?;
@@ -86,6 +93,23 @@ pub fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
     }
     print("ended in order");
     Ok(Exit::Success)
+}
+
+/// A network interface that this machine does not have.
+fn missing_interface(link: &LinkKind) -> Option<Problem> {
+    let LinkKind::Interface(wanted) = link else { return None };
+    let entries = std::fs::read_dir("/sys/class/net").ok()?;
+    let mut names: Vec<String> =
+        entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    names.sort();
+    (!names.contains(wanted)).then(|| {
+        Problem::new(
+            "ethercat.link",
+            format!("this machine has no network interface `{wanted}`"),
+            format!("{}, or `simulated`", listed(names)),
+            "name the interface the SubDevices are connected to; `ip link` lists them",
+        )
+    })
 }
 
 fn state_dir(wanted: Option<&Path>) -> PathBuf {

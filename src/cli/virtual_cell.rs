@@ -131,7 +131,7 @@ impl VirtualCell {
         for injection in due {
             self.segment_mut()
                 .inject(injection)
-                .with_context(|| format!("fault script, cycle {}: {injection:?}", self.cycles))?;
+                .with_context(|| format!("fault script, cycle {}", self.cycles))?;
         }
         self.run_loop.one_cycle(0);
         if self.run_loop.wants_bring_up() {

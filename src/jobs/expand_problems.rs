@@ -5,7 +5,7 @@ use crate::config::problem::Problem;
 use crate::joints::JointVector;
 use crate::kinematics::{Chain, JointKind};
 use crate::planning::{LimitName, PlanProblem, PlanProblemKind};
-use crate::trajectory::path::ArcProblem;
+use crate::trajectory::path::{ArcProblem, ParameterUnit};
 
 /// How far a turning joint may be from `start` when the job starts, rad.
 const START_TOLERANCE: f64 = 0.5 * std::f64::consts::PI / 180.0;
@@ -37,13 +37,18 @@ pub fn start_problem(job: &Job, q_actual: &JointVector, chain: &Chain) -> Option
 #[must_use]
 pub fn plan_problem(problem: &PlanProblem, chain: &Chain) -> Problem {
     let place = problem.instruction.map_or_else(String::new, |number| format!("instructions[{number}]"));
-    let (message, allowed, remedy) = words(&problem.kind, chain);
+    let (message, allowed, remedy) = words(&problem.kind, problem.unit, chain);
     Problem::new(place, message, allowed, remedy)
 }
 
-fn words(kind: &PlanProblemKind, chain: &Chain) -> (String, String, &'static str) {
+fn words(
+    kind: &PlanProblemKind,
+    unit: Option<ParameterUnit>,
+    chain: &Chain,
+) -> (String, String, &'static str) {
     let of_joint = |joint: usize, by: f64| of_joint(chain, joint, by);
     const NEARER: &str = "move the target or the work object towards the robot, or change the orientation";
+    let at = |s: f64| at(s, unit);
     match *kind {
         PlanProblemKind::Value(_) | PlanProblemKind::JointCount { .. } => {
             (kind.to_string(), "finite, positive numbers, one for each joint".to_owned(), "correct the value")
@@ -87,11 +92,11 @@ fn words(kind: &PlanProblemKind, chain: &Chain) -> (String, String, &'static str
             format!(
                 "{} allows {:.2} of {:.2} mm/s {}",
                 name(limit),
-                achievable_m_s * 1e3,
+                rounded_down(achievable_m_s * 1e3),
                 programmed_m_s * 1e3,
                 at(s)
             ),
-            format!("up to {:.2} mm/s", (achievable_m_s * 1e5).floor() * 1e-2),
+            format!("up to {:.2} mm/s", rounded_down(achievable_m_s * 1e3)),
             "lower the speed, move the path, or write `\"policy\": \"adapt\"`",
         ),
         PlanProblemKind::Arc(problem) => (
@@ -133,7 +138,16 @@ fn missing(missing_m: f64, missing_rad: f64) -> String {
     format!("{:.1} mm and {:.2}° are missing", missing_m * 1e3, missing_rad.to_degrees())
 }
 
-/// Where on the path; `s` is rad where the tool only turns.
-fn at(s: f64) -> String {
-    format!("at {s:.4} m of the path (rad where the tool only turns)")
+/// To a hundredth, so that what is allowed can be written.
+fn rounded_down(value: f64) -> f64 {
+    (value * 1e2).floor() * 1e-2
+}
+
+/// Where on the path, in the unit of its parameter.
+fn at(s: f64, unit: Option<ParameterUnit>) -> String {
+    match unit {
+        Some(ParameterUnit::ToolDistance) | None => format!("after {:.1} mm of the path", s * 1e3),
+        Some(ParameterUnit::ToolRotation) => format!("after {:.2}° of the turn", s.to_degrees()),
+        Some(ParameterUnit::JointDistance) => format!("after {:.2}° of the joint path", s.to_degrees()),
+    }
 }

@@ -169,6 +169,8 @@ pub struct Run {
     pub piece: u32,
     /// Position of the current instruction.
     pub instruction: u32,
+    /// Path parameter on the current piece, in the unit of its path; where it ended once it has.
+    pub s: f64,
     pushed: usize,
     elapsed_before: Vec<f64>,
 }
@@ -204,6 +206,7 @@ impl Run {
             plan: PlannedRun::default(),
             piece: 0,
             instruction: 0,
+            s: 0.0,
             pushed: 0,
             elapsed_before: Vec::new(),
         }
@@ -251,9 +254,10 @@ impl Run {
         self.plan.pieces.get(usize::try_from(self.piece).ok()?)
     }
 
-    /// How far the run is, with `s` the path parameter on the current piece.
+    /// How far the run is.
     #[must_use]
-    pub fn progress(&self, s: f64) -> Progress {
+    pub fn progress(&self) -> Progress {
+        let s = self.s;
         let planned_s = self.plan.duration_s();
         if self.state == RunState::Completed {
             return Progress { fraction: 1.0, planned_s };

@@ -57,6 +57,9 @@ pub struct Step {
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "programs are short-lived; a box would only be unpacked again")]
 pub enum StepKind {
+    /// A motion that could not be read. A program with one is planned only to find its other mistakes: the
+    /// plan goes on from the next target.
+    Unreadable,
     /// All joints together, straight in joint space.
     MoveJoint {
         /// Where to.

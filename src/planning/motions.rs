@@ -41,6 +41,8 @@ pub(super) struct Planner<'a> {
     segments: Vec<SegmentReport>,
     standing_s: f64,
     problems: Vec<PlanProblem>,
+    /// Of the path of the step under way.
+    unit: Option<ParameterUnit>,
 }
 
 /// A Cartesian motion as programmed.
@@ -76,7 +78,10 @@ impl<'a> Planner<'a> {
             kinds.push(PlanProblemKind::Value(ValueName::Tool));
         }
         if !kinds.is_empty() {
-            return Err(kinds.into_iter().map(|kind| PlanProblem { instruction: None, kind }).collect());
+            return Err(kinds
+                .into_iter()
+                .map(|kind| PlanProblem { instruction: None, unit: None, kind })
+                .collect());
         }
         Ok(Self {
             chain,
@@ -90,15 +95,17 @@ impl<'a> Planner<'a> {
             segments: Vec::new(),
             standing_s: 0.0,
             problems: Vec::new(),
+            unit: None,
         })
     }
 
     /// Plans all steps.
     pub(super) fn run(mut self, steps: &[Step]) -> Result<Plan, Vec<PlanProblem>> {
         for step in steps {
+            self.unit = None;
             if let Err(kinds) = self.step(step) {
-                let instruction = Some(step.instruction);
-                self.problems.extend(kinds.into_iter().map(|kind| PlanProblem { instruction, kind }));
+                let (instruction, unit) = (Some(step.instruction), self.unit);
+                self.problems.extend(kinds.into_iter().map(|kind| PlanProblem { instruction, unit, kind }));
             }
         }
         match self.q {
@@ -120,6 +127,10 @@ impl<'a> Planner<'a> {
         let instruction = step.instruction;
         let invalid = |name| Err(vec![PlanProblemKind::Value(name)]);
         let kind = match &step.kind {
+            StepKind::Unreadable => {
+                self.q = None;
+                return Ok(());
+            }
             StepKind::MoveJoint { target, speed, acceleration } => {
                 return self.move_joint(instruction, target, *speed, *acceleration);
             }
@@ -128,7 +139,7 @@ impl<'a> Planner<'a> {
                     self.q = None;
                     return invalid(ValueName::Target);
                 }
-                let Some(x_base_start) = self.x_base_tool() else { return Ok(()) };
+                let Some(x_base_start) = self.x_base_tool() else { return self.take_up(x_base_tool) };
                 let motion = ToolMotion {
                     path: Path::Line(LinePath::new(x_base_start, *x_base_tool)),
                     x_base_tool_end: *x_base_tool,
@@ -143,7 +154,7 @@ impl<'a> Planner<'a> {
                     self.q = None;
                     return invalid(ValueName::Target);
                 }
-                let Some(x_base_start) = self.x_base_tool() else { return Ok(()) };
+                let Some(x_base_start) = self.x_base_tool() else { return self.take_up(x_base_tool) };
                 let arc = match ArcPath::new(x_base_start, *via_in_base, *x_base_tool) {
                     Ok(arc) => arc,
                     Err(problem) => {
@@ -191,6 +202,12 @@ impl<'a> Planner<'a> {
     /// Pose of the tool where the arm stands; `None` after a motion that left that open.
     fn x_base_tool(&self) -> Option<Pose> {
         self.q.map(|q| self.chain.forward(&q) * self.x_flange_tool)
+    }
+
+    /// Goes on from the target of a motion whose start is not known.
+    fn take_up(&mut self, x_base_tool: &Pose) -> Result<(), Vec<PlanProblemKind>> {
+        self.q = self.nearest(x_base_tool);
+        if self.q.is_some() { Ok(()) } else { Err(vec![self.out_of_reach(x_base_tool)]) }
     }
 
     /// Joint positions for a pose of the tool, nearest to where the arm stands (or to the start).
@@ -319,6 +336,7 @@ impl<'a> Planner<'a> {
             kinds.push(PlanProblemKind::Value(ValueName::Acceleration));
         }
         let path = motion.path;
+        self.unit = Some(path.unit());
         let mut segment = Segment {
             path,
             ceiling: Ceiling { speed: 1.0, acceleration: 1.0, jerk: 1.0 },

@@ -1,6 +1,6 @@
 //! What keeps a program from being planned: data with the place and the amount, one entry a mistake.
 
-use crate::trajectory::path::ArcProblem;
+use crate::trajectory::path::{ArcProblem, ParameterUnit};
 
 /// A limit that a motion runs into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,6 +46,8 @@ pub enum ValueName {
 pub struct PlanProblem {
     /// Position of the instruction in the document, from 0; `None`: of the program as a whole.
     pub instruction: Option<u32>,
+    /// What the parameter of its path counts; `None`: it has no path, or none was found.
+    pub unit: Option<ParameterUnit>,
     /// What is wrong.
     pub kind: PlanProblemKind,
 }

@@ -3,6 +3,7 @@
 
 pub mod bus_status;
 pub mod events;
+mod fault_values;
 pub mod measured_path;
 pub mod picture;
 pub mod recorder;

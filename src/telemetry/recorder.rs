@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::status::FaultStatus;
 use crate::boundary::event_queue::Event;
 use crate::boundary::piece_queue::PieceKind;
 use crate::boundary::sample_ring::Sample;
@@ -26,6 +27,11 @@ pub trait Recorder: Send {
         let _unused = news;
     }
 
+    /// A fault was detected; in words, with the names of this cell and run.
+    fn fault(&mut self, fault: &FaultStatus) {
+        let _unused = fault;
+    }
+
     /// A cycle went by.
     fn sample(&mut self, sample: &Sample);
 }
@@ -42,6 +48,10 @@ impl<R: Recorder> Recorder for Arc<Mutex<R>> {
 
     fn bus(&mut self, news: &BusNews) {
         self.lock().unwrap_or_else(PoisonError::into_inner).bus(news);
+    }
+
+    fn fault(&mut self, fault: &FaultStatus) {
+        self.lock().unwrap_or_else(PoisonError::into_inner).fault(fault);
     }
 
     fn sample(&mut self, sample: &Sample) {

@@ -19,7 +19,7 @@ use super::measured_path::MeasuredPath;
 use super::picture::PictureData;
 use super::recorder::Recorder;
 use super::statistics::{MeanMax, MinMeanMax, Statistics};
-use super::status::{ChannelNames, FaultStatus, fault_status};
+use super::status::{ChannelNames, FaultStatus};
 use crate::boundary::event_queue::{Event, EventKind, RunResult};
 use crate::boundary::piece_queue::PieceKind;
 use crate::boundary::sample_ring::Sample;
@@ -249,9 +249,6 @@ impl Recorder for RunReport {
             EventKind::RunEnded(result) if event.run == self.run && self.result.is_none() => {
                 self.result = Some(result);
             }
-            EventKind::Fault(fault) if self.faults.len() < FAULTS_MAX => {
-                self.faults.push(fault_status(&fault));
-            }
             EventKind::RunEnded(_)
             | EventKind::Fault(_)
             | EventKind::CommandDone { .. }
@@ -262,6 +259,12 @@ impl Recorder for RunReport {
             | EventKind::PhaseBegan { .. }
             | EventKind::ProcessInterrupted { .. }
             | EventKind::ProcessEnded { .. } => {}
+        }
+    }
+
+    fn fault(&mut self, fault: &FaultStatus) {
+        if self.faults.len() < FAULTS_MAX {
+            self.faults.push(fault.clone());
         }
     }
 

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::bus_status::BusStatus;
+use super::fault_values::values_in_words;
 use crate::boundary::piece_queue::PieceKind;
 use crate::boundary::sample_ring::Sample;
 use crate::bus_health::drive_error::error_code_words;
@@ -109,10 +110,10 @@ pub struct FaultStatus {
     /// The joint, drive, SubDevice, input or phase concerned, in words; joints and SubDevices count from 1.
     #[serde(rename = "where")]
     pub place: Option<String>,
-    /// The value that was seen, SI units or a raw code.
-    pub value: f64,
-    /// The limit it is held against; zero where there is none.
-    pub limit: f64,
+    /// The value that was seen, with its unit; null where there is none.
+    pub value: Option<String>,
+    /// The limit it is held against, with its unit; null where there is none.
+    pub limit: Option<String>,
     /// What the machine did.
     pub reaction: &'static str,
     /// The cycle it was detected in.
@@ -188,7 +189,7 @@ pub fn distance_on(kind: &PieceKind, sample: &Sample) -> Option<(f64, f64)> {
 
 /// The name of a reaction on the wire.
 #[must_use]
-pub const fn reaction_name(fault: &Fault) -> &'static str {
+const fn reaction_name(fault: &Fault) -> &'static str {
     use crate::faults::Reaction;
     match fault.reaction {
         Reaction::RideThrough => "ride_through",
@@ -286,7 +287,7 @@ fn place_of(code: FaultCode, place: u8) -> String {
         | FaultCode::SetpointAcceleration
         | FaultCode::InverseKinematics
         | FaultCode::NotAtStart => format!("joint {from_one}"),
-        // Phases and channels count from 0 everywhere.
+        // Phases and channels count from 0 everywhere; the daemon knows their names.
         FaultCode::PhaseTimeout | FaultCode::ProcessLost => format!("phase {place}"),
         FaultCode::TooNear => format!("link {place}"),
         FaultCode::StopInput => format!("digital input {place}"),
@@ -301,10 +302,11 @@ fn drive_error_words(value: f64) -> String {
     format!("error code {code:#06x}: {}", error_code_words(code))
 }
 
-/// A fault in words: those of the catalogue, with the values seen.
+/// A fault in words: those of the catalogue, with the values seen. `kinds` are those of the joints.
 #[must_use]
-pub fn fault_status(fault: &Fault) -> FaultStatus {
+pub fn fault_status(fault: &Fault, kinds: &[JointKind]) -> FaultStatus {
     let text = Catalogue::of(Language::English).fault(fault.code);
+    let (value, limit) = values_in_words(fault, kinds);
     FaultStatus {
         code: format!("E{}", fault.code.number()),
         name: text.name.clone(),
@@ -313,8 +315,8 @@ pub fn fault_status(fault: &Fault) -> FaultStatus {
         cause: text.cause.clone(),
         remedy: text.remedy.clone(),
         place: fault.place.map(|place| place_of(fault.code, place)),
-        value: fault.value,
-        limit: fault.limit,
+        value,
+        limit,
         reaction: reaction_name(fault),
         cycle: fault.cycle.0,
     }

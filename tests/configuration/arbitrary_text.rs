@@ -137,6 +137,7 @@ fn check_job(text: &str) -> Result<(), TestCaseError> {
     };
     for step in expand(&job).steps {
         let finite = match step.kind {
+            StepKind::Unreadable => false,
             StepKind::MoveJoint { speed, acceleration, .. } => speed.get() > 0.0 && acceleration.get() > 0.0,
             StepKind::MoveLinear { x_base_tool, speed_m_s, .. }
             | StepKind::MoveCircular { x_base_tool, speed_m_s, .. } => {

@@ -2,6 +2,7 @@
 //! ready again after acknowledgement, without restart.
 
 use motiond::cli::assembly::Assembly;
+use motiond::cli::fault_script::FaultScript;
 use motiond::machine::MachineState;
 use serde_json::{Value, json};
 
@@ -58,7 +59,7 @@ fn inject(client: &mut Client, line: &str) {
         return;
     }
     let script = format!("at cycle 0: {line}");
-    let mut script = motiond::cli::fault_script::FaultScript::parse(&script).unwrap();
+    let mut script = FaultScript::parse(&script).unwrap();
     for injection in script.due(1, 0.0, MachineState::Executing) {
         client.cell.segment_mut().inject(injection).unwrap();
     }
@@ -95,6 +96,17 @@ fn every_fault_on_a_seam_ends_safe_and_the_daemon_is_ready_again_after_acknowled
                 case.name
             );
         }
+        let (place, value) = (fault["where"].clone(), fault["value"].clone());
+        let status = client.call("status", json!({})).unwrap();
+        assert_eq!(status["faults"][0]["where"], place, "{}: another place in the status", case.name);
+        assert_eq!(status["faults"][0]["value"], value, "{}: another value in the status", case.name);
+        match case.code {
+            "E2001" if case.name != "voltage" => assert_eq!(value, "0x7500"),
+            "E2005" => assert!(value.as_str().is_some_and(|value| value.ends_with(" °")), "{value}"),
+            "E4002" => assert_eq!(place, "process `front edge`, phase `main`"),
+            "E5001" => assert_eq!(place, "input `stop_chain_closed`"),
+            _ => {}
+        }
         // Nothing goes on by itself, and nothing before the acknowledgement.
         client.cycles(1500);
         assert_eq!(client.cell.state(), case.state, "{}", case.name);
@@ -119,6 +131,54 @@ fn every_fault_on_a_seam_ends_safe_and_the_daemon_is_ready_again_after_acknowled
             assert_eq!(client.cell.state(), MachineState::Executing, "{}", case.name);
         }
     }
+}
+
+#[test]
+fn a_script_that_names_what_is_not_there_is_refused_when_it_is_read() {
+    let assembly = Assembly::load(None).unwrap();
+    for (action, message, allowed) in [
+        ("drive 9 fault 0x7500", "there is no SubDevice 9", "1 to 8"),
+        ("drive 7 well", "the SubDevice 7 is of another kind", "1, 2, 3, 4, 5, 6"),
+        ("encoder 8 jump 5", "the SubDevice 8", "1, 2, 3, 4, 5, 6"),
+        ("sto on 7", "the SubDevice 7", "1, 2, 3, 4, 5, 6"),
+        ("powercycle 100 for 1 s", "there is no SubDevice 100", "1 to 8"),
+        ("al 9 SAFEOP 0x1B", "there is no SubDevice 9", "1 to 8"),
+    ] {
+        let script = FaultScript::parse(&format!("\nat 1 s: {action}")).unwrap();
+        let problems = script.check(assembly.simulated_segment(1).unwrap()).unwrap_err();
+        let [problem] = problems.as_slice() else { panic!("{action}: {problems:?}") };
+        assert_eq!(problem.place, "line 2");
+        assert!(problem.message.contains(message) && problem.allowed.contains(allowed), "{problem}");
+    }
+}
+
+#[test]
+fn a_stopped_run_shows_how_far_it_came() {
+    let mut client = Client::new();
+    client.welding_job();
+    client.until_on_the_seam();
+    client.cycles(1000);
+    let progress =
+        |client: &mut Client| client.call("status", json!({})).unwrap()["run"]["progress"].as_f64().unwrap();
+    let before = progress(&mut client);
+    client.call("stop", json!({})).unwrap();
+    client.until(MachineState::Ready);
+    client.cycles(10);
+    let after = progress(&mut client);
+    assert!(after >= before && before > 0.0, "{after} after {before}");
+}
+
+#[test]
+fn a_command_in_the_wrong_state_is_answered_with_the_states_it_needs() {
+    let mut client = Client::new();
+    let error = client.command("resume").unwrap_err();
+    let remedy = error["data"]["remedy"].as_str().unwrap();
+    assert!(remedy.contains("held, holding, executing"), "{error}");
+    client.call("hold", json!({})).unwrap();
+    client.cycles(5);
+    let refused = client.events.iter().find(|event| event["kind"] == "command_refused").unwrap();
+    let remedy = refused["error"]["remedy"].as_str().unwrap();
+    assert!(remedy.contains("executing, holding, held"), "{refused}");
 }
 
 #[test]

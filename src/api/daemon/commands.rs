@@ -12,6 +12,19 @@ use crate::boundary::command_queue::{Command, StampedCommand};
 use crate::jobs::runner::RunState;
 use crate::units::Nanoseconds;
 
+/// States of the machine in which the cycle takes a command.
+pub(super) fn states_for(command: &str) -> &'static str {
+    match command {
+        "enable" => "disabled, enabling, ready",
+        "job.start" => "ready",
+        "hold" => "executing, holding, held",
+        "resume" => "held, holding, executing",
+        "stop" => "executing, holding, held, stopping, ready",
+        "reset" => "any but fault_reaction",
+        _ => "any",
+    }
+}
+
 impl Daemon {
     pub(super) fn new_command(&mut self, session: SessionId, name: &'static str) -> u32 {
         let id = self.next_command;

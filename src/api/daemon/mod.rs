@@ -41,6 +41,7 @@ use crate::telemetry::bus_status::BusMonitor;
 use crate::telemetry::events::{EventLog, LoggedEvent};
 use crate::telemetry::recorder::Recorder;
 use crate::telemetry::status::ChannelNames;
+use crate::telemetry::status::FaultStatus;
 use crate::units::{Nanoseconds, Ratio};
 
 /// Version of the interface.
@@ -123,6 +124,14 @@ const PENDING_MAX: usize = 1024;
 const PUTS_PER_S: f64 = 20.0;
 const PUTS_AT_ONCE: f64 = 20.0;
 
+/// A fault that waits for its acknowledgement.
+#[derive(Debug)]
+struct LatchedFault {
+    fault: Fault,
+    /// As it was told when it came: what was under way has its name here.
+    words: FaultStatus,
+}
+
 /// The end of the daemon: the last command it gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shutdown {
@@ -161,7 +170,7 @@ pub struct Daemon {
     shutdown: Shutdown,
     machine: MachineState,
     latest: Option<Sample>,
-    faults: Vec<Fault>,
+    faults: Vec<LatchedFault>,
     bus: BusMonitor,
     bring_ups: Option<Receiver<BringUpResult>>,
     events: EventLog,
@@ -251,12 +260,6 @@ impl Daemon {
     #[must_use]
     pub const fn run(&self) -> Option<&Run> {
         self.run.as_ref()
-    }
-
-    /// The faults that are latched, the first one first.
-    #[must_use]
-    pub fn faults(&self) -> &[Fault] {
-        &self.faults
     }
 
     /// True when `session` holds the control lease.

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{BringUpResult, Daemon, FAULTS_MAX, NOTICES_MAX, Notice, Shutdown};
+use super::commands::states_for;
+use super::{BringUpResult, Daemon, FAULTS_MAX, LatchedFault, NOTICES_MAX, Notice, Shutdown};
 use crate::api::error::ApiError;
 use crate::api::lease::SessionId;
 use crate::boundary::event_queue::{Event, EventKind, Refusal, RunResult};
@@ -13,9 +14,7 @@ use crate::geometry::Pose;
 use crate::jobs::runner::{Run, RunEvent, RunState};
 use crate::joints::JointVector;
 use crate::machine::{MachineState, RunTag};
-use crate::telemetry::status::{
-    FaultStatus, RunStatus, Status, distance_on, fault_status, reaction_name, status,
-};
+use crate::telemetry::status::{FaultStatus, RunStatus, Status, distance_on, fault_status, status};
 use crate::units::{Cycles, Nanoseconds, Ratio};
 
 impl Daemon {
@@ -40,6 +39,7 @@ impl Daemon {
             {
                 run.piece = sample.piece;
                 run.instruction = sample.instruction;
+                run.s = sample.s;
             }
             if self.latest.is_none() {
                 self.machine_entered(sample.state);
@@ -72,14 +72,54 @@ impl Daemon {
         }
     }
 
-    /// Seam and phase of a fault of the process under way, by their names.
-    fn process_place(&self, fault: &Fault) -> Option<String> {
-        if !matches!(fault.code, FaultCode::PhaseTimeout | FaultCode::ProcessLost) {
-            return None;
+    /// A fault in words, with the names this cell and this run have for its place.
+    fn in_words(&self, fault: &Fault) -> FaultStatus {
+        let mut words = fault_status(fault, &self.facts.joints);
+        words.place = self.place_name(fault).or(words.place);
+        words
+    }
+
+    /// Seam and phase of a fault of the process under way, or the input a fault concerns, by their names.
+    fn place_name(&self, fault: &Fault) -> Option<String> {
+        let input = |channel: u8| {
+            let names = &self.facts.channels.digital_inputs;
+            names.iter().find(|(_, number)| *number == channel).map(|(name, _)| format!("input `{name}`"))
+        };
+        match fault.code {
+            FaultCode::PhaseTimeout | FaultCode::ProcessLost => match self.latest.as_ref()?.phase {
+                Some((table, _)) => {
+                    let (process, phase) = self.run.as_ref()?.phase_name(table, fault.place?)?;
+                    Some(format!("process `{process}`, phase `{phase}`"))
+                }
+                // Outside a process only an instruction waits, for an input.
+                None => input(fault.place?),
+            },
+            FaultCode::StopInput => input(fault.place?),
+            FaultCode::FramesLost
+            | FaultCode::WorkingCounterLow
+            | FaultCode::WorkingCounterHigh
+            | FaultCode::SubDeviceNotOperational
+            | FaultCode::SubDeviceLost
+            | FaultCode::FrameLossRate
+            | FaultCode::ClockDifference
+            | FaultCode::ClockPhase
+            | FaultCode::DriveFault
+            | FaultCode::DriveNotEnabled
+            | FaultCode::DriveVoltageLost
+            | FaultCode::DriveStateTimeout
+            | FaultCode::FollowingError
+            | FaultCode::PositionJump
+            | FaultCode::DriveMode
+            | FaultCode::SetpointNotFinite
+            | FaultCode::SetpointPosition
+            | FaultCode::SetpointSpeed
+            | FaultCode::SetpointAcceleration
+            | FaultCode::InverseKinematics
+            | FaultCode::NotAtStart
+            | FaultCode::TooNear
+            | FaultCode::CycleStall
+            | FaultCode::DaemonLost => None,
         }
-        let (table, _) = self.latest.as_ref()?.phase?;
-        let (process, phase) = self.run.as_ref()?.phase_name(table, fault.place?)?;
-        Some(format!("process `{process}`, phase `{phase}`"))
     }
 
     pub(super) fn take_event(&mut self, event: &Event) {
@@ -101,10 +141,17 @@ impl Daemon {
                 }
             }
             EventKind::CommandRefused { id, refusal } => {
+                let command = self.pending.get(&id).map_or("", |(_, name)| *name);
                 let error = match refusal {
-                    Refusal::State(state) => {
-                        ApiError::WrongState { state, needs: "a state that allows the command" }
+                    // A fault that cannot be acknowledged yet, or that nobody has acknowledged.
+                    Refusal::State(MachineState::Fault) => self.fault_active(),
+                    Refusal::State(_)
+                        if !self.faults.is_empty()
+                            && matches!(command, "enable" | "resume" | "job.start") =>
+                    {
+                        self.fault_active()
                     }
+                    Refusal::State(state) => ApiError::WrongState { state, needs: states_for(command) },
                     Refusal::StaleEpoch => {
                         ApiError::StaleEpoch { given: self.cycle_epoch.0, current: self.lease.epoch().0 }
                     }
@@ -123,22 +170,28 @@ impl Daemon {
                 self.machine_entered(state);
             }
             EventKind::Fault(fault) => {
-                if self.faults.len() < FAULTS_MAX {
-                    self.faults.push(fault);
+                let words = self.in_words(&fault);
+                for recorder in &mut self.recorders {
+                    recorder.fault(&words);
                 }
-                let mut details = fault_json(&fault);
-                if let Some(place) = self.process_place(&fault) {
-                    details["where"] = place.into();
+                self.log_at(cycle, "fault", fault_json(&words), None);
+                // One that could not be acknowledged is told again.
+                let known = self.faults.iter().any(|latched| latched.fault == fault);
+                if !known && self.faults.len() < FAULTS_MAX {
+                    self.faults.push(LatchedFault { fault, words });
                 }
-                self.log_at(cycle, "fault", details, None);
             }
-            EventKind::Warning(fault) => self.log_at(cycle, "warning", fault_json(&fault), None),
+            EventKind::Warning(fault) => {
+                let words = self.in_words(&fault);
+                self.log_at(cycle, "warning", fault_json(&words), None);
+            }
             EventKind::PieceBegan { index, instruction } => {
                 if let Some(run) = &mut self.run
                     && run.tag == event.run
                 {
                     run.piece = index;
                     run.instruction = instruction;
+                    run.s = 0.0;
                     let details = json!({"run_id": run.run_id, "segment": index, "instruction": instruction});
                     self.log_at(cycle, "segment_began", details, None);
                 }
@@ -262,7 +315,7 @@ impl Daemon {
         let blank = blank_sample(self.facts.joints.len());
         let sample = self.latest.as_ref().unwrap_or(&blank);
         let run = self.run.as_ref().map(|run| run_status(run, sample));
-        let faults: Vec<FaultStatus> = self.faults.iter().map(fault_status).collect();
+        let faults: Vec<FaultStatus> = self.faults.iter().map(|latched| latched.words.clone()).collect();
         let mut status = status(
             sample,
             &self.facts.joints,
@@ -280,7 +333,7 @@ impl Daemon {
 
 fn run_status(run: &Run, sample: &Sample) -> RunStatus {
     let on_run = sample.run == run.tag;
-    let progress = run.progress(if on_run { sample.s } else { 0.0 });
+    let progress = run.progress();
     let distance = run
         .current_piece()
         .filter(|_| on_run && !run.state.is_final())
@@ -302,10 +355,9 @@ fn run_status(run: &Run, sample: &Sample) -> RunStatus {
     }
 }
 
-fn fault_json(fault: &Fault) -> Value {
-    let mut value = serde_json::to_value(fault_status(fault)).unwrap_or_default();
+fn fault_json(words: &FaultStatus) -> Value {
+    let mut value = serde_json::to_value(words).unwrap_or_default();
     if let Some(object) = value.as_object_mut() {
-        object.insert("reaction".to_owned(), reaction_name(fault).into());
         // The event has its own cycle.
         object.remove("cycle");
     }

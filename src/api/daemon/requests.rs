@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::commands::states_for;
 use super::{API_VERSION, Caller, Daemon, Handled, NOTICE, PUTS_AT_ONCE, PUTS_PER_S};
 use crate::api::answer::{Answer, HelloAnswer, LimitsAnswer};
 use crate::api::error::ApiError;
@@ -127,7 +128,7 @@ impl Daemon {
     pub(super) fn order(&mut self, document: String) -> Result<Ticket, ApiError> {
         let q_start = self.standing().ok_or(ApiError::WrongState {
             state: self.machine,
-            needs: "the first cycle of the real-time thread",
+            needs: "any state, once the real-time thread has run its first cycle",
         })?;
         let ticket = Ticket(self.next_ticket);
         self.desk
@@ -185,7 +186,7 @@ impl Daemon {
             state @ (MachineState::Executing
             | MachineState::Holding
             | MachineState::Held
-            | MachineState::Stopping) => Err(ApiError::WrongState { state, needs: "ready" }),
+            | MachineState::Stopping) => Err(ApiError::WrongState { state, needs: states_for("job.start") }),
         }
     }
 
@@ -214,7 +215,7 @@ impl Daemon {
             | MachineState::Ready
             | MachineState::Executing
             | MachineState::Stopping
-            | MachineState::Disabling) => Err(ApiError::WrongState { state, needs: "held" }),
+            | MachineState::Disabling) => Err(ApiError::WrongState { state, needs: states_for("resume") }),
         }
     }
 
@@ -247,7 +248,7 @@ impl Daemon {
     }
 
     pub(super) fn fault_active(&self) -> ApiError {
-        ApiError::FaultActive { fault: self.faults.first().map(|fault| fault.code.number()) }
+        ApiError::FaultActive { fault: self.faults.first().map(|latched| latched.fault.code.number()) }
     }
 }
 

@@ -38,27 +38,54 @@ const VERBS: [(&str, Verb); 8] = [
 
 const POLICIES: [(&str, SpeedPolicy); 2] = [("strict", SpeedPolicy::Strict), ("adapt", SpeedPolicy::Adapt)];
 
-pub(super) fn read_instructions(items: &[Value<'_>], cell: &Cell) -> Option<Vec<Instruction>> {
+/// Speed of a motion whose own could not be read, m/s: slow enough for any path that can be travelled.
+const STAND_IN_SPEED: f64 = 1e-3;
+
+/// An instruction with mistakes: the motions it makes, `None` for one to nobody knows where.
+type Part = Vec<Option<Instruction>>;
+
+/// The instructions, `None` when one of them has a mistake; and of each of them what could be read.
+pub(super) fn read_instructions(items: &[Value<'_>], cell: &Cell) -> (Option<Vec<Instruction>>, Vec<Part>) {
     let mut seams = 0;
-    let read: Vec<Option<Instruction>> =
-        items.iter().map(|item| read_instruction(item, cell, &mut seams)).collect();
-    read.into_iter().collect()
+    let mut whole = Some(Vec::new());
+    let mut parts = Vec::new();
+    for item in items {
+        match read_instruction(item, cell, &mut seams) {
+            Ok(instruction) => {
+                parts.push(vec![Some(instruction.clone())]);
+                whole.iter_mut().for_each(|whole| whole.push(instruction.clone()));
+            }
+            Err(part) => {
+                whole = None;
+                parts.push(part);
+            }
+        }
+    }
+    (whole, parts)
 }
 
-fn read_instruction(item: &Value<'_>, cell: &Cell, seams: &mut usize) -> Option<Instruction> {
-    let mut table = item.table()?;
+fn read_instruction(item: &Value<'_>, cell: &Cell, seams: &mut usize) -> Result<Instruction, Part> {
+    // It may be a motion.
+    let Some(mut table) = item.table() else { return Err(vec![None]) };
     let Some(verb) = table.choice("do", &VERBS) else {
         table.abandon();
-        return None;
+        return Err(vec![None]);
     };
     match verb {
-        Verb::MoveJ => read_move_j(&mut table, cell).map(Instruction::MoveJ),
-        Verb::MoveL => read_free_move(&mut table, cell, false).map(Instruction::Move),
-        Verb::MoveC => read_free_move(&mut table, cell, true).map(Instruction::Move),
-        Verb::Wait => table.number("time_s", Range::new(0.0, 3600.0, "s")).map(Instruction::Wait),
-        Verb::WaitInput => read_wait_input(&mut table, cell),
-        Verb::SetOutput => read_set_output(&mut table, cell),
-        Verb::SetAnalog => read_set_analog(&mut table, cell),
+        Verb::MoveJ => read_move_j(&mut table, cell).map(Instruction::MoveJ).map_err(|target| {
+            vec![target.map(|target| {
+                Instruction::MoveJ(MoveJ { target, speed: Ratio::ONE, acceleration: Ratio::ONE })
+            })]
+        }),
+        Verb::MoveL => read_free_move(&mut table, cell, false).map_err(|part| vec![part]),
+        Verb::MoveC => read_free_move(&mut table, cell, true).map_err(|part| vec![part]),
+        Verb::Wait => {
+            let time = table.number("time_s", Range::new(0.0, 3600.0, "s"));
+            time.map(Instruction::Wait).ok_or_else(Vec::new)
+        }
+        Verb::WaitInput => read_wait_input(&mut table, cell).ok_or_else(Vec::new),
+        Verb::SetOutput => read_set_output(&mut table, cell).ok_or_else(Vec::new),
+        Verb::SetAnalog => read_set_analog(&mut table, cell).ok_or_else(Vec::new),
         Verb::Seam => {
             *seams += 1;
             read_seam(table, cell, *seams).map(Instruction::Seam)
@@ -66,23 +93,34 @@ fn read_instruction(item: &Value<'_>, cell: &Cell, seams: &mut usize) -> Option<
     }
 }
 
-fn read_move_j(table: &mut Table<'_>, cell: &Cell) -> Option<MoveJ> {
+/// A motion whose way is known, at a speed that any way allows.
+const fn stand_in((via, x_work_tool): Geometry) -> Instruction {
+    let policy = SpeedPolicy::Adapt;
+    Instruction::Move(CartesianMove { via, x_work_tool, speed: STAND_IN_SPEED, acceleration: None, policy })
+}
+
+/// A joint motion; of one with mistakes the target, if that is none of them.
+fn read_move_j(table: &mut Table<'_>, cell: &Cell) -> Result<MoveJ, Option<JobTarget>> {
     let joints = table.maybe("joints_deg", |value| read_joints(&value, cell).map(JobTarget::Joints));
     let pose = table.maybe("pose", |value| read_pose(&mut value.table()?).map(JobTarget::Pose));
     let speed = read_percent(table, "speed_pct", None);
     let acceleration = read_percent(table, "acc_pct", Some(100.0));
-    let target = match (joints?, pose?) {
-        (Some(target), None) | (None, Some(target)) => target,
-        (None, None) => {
+    let target = match (table.has("joints_deg"), table.has("pose")) {
+        (true, false) => joints.flatten(),
+        (false, true) => pose.flatten(),
+        (false, false) => {
             table.problem("pose", "missing", "`joints_deg` or `pose`", "say where to move");
-            return None;
+            None
         }
-        (Some(_), Some(_)) => {
+        (true, true) => {
             table.problem("pose", "written beside `joints_deg`", "one of the two", "remove one");
-            return None;
+            None
         }
     };
-    Some(MoveJ { target, speed: speed?, acceleration: acceleration? })
+    match (target, speed, acceleration) {
+        (Some(target), Some(speed), Some(acceleration)) => Ok(MoveJ { target, speed, acceleration }),
+        (target, _, _) => Err(target),
+    }
 }
 
 fn read_percent(table: &mut Table<'_>, key: &'static str, default: Option<f64>) -> Option<Ratio> {
@@ -94,8 +132,8 @@ fn read_percent(table: &mut Table<'_>, key: &'static str, default: Option<f64>) 
     percent.and_then(|percent| Ratio::new(percent / 100.0))
 }
 
-/// A line or an arc outside a seam, with its own speed.
-fn read_free_move(table: &mut Table<'_>, cell: &Cell, arc: bool) -> Option<CartesianMove> {
+/// A line or an arc outside a seam, with its own speed; of one with mistakes its way, if that is none of them.
+fn read_free_move(table: &mut Table<'_>, cell: &Cell, arc: bool) -> Result<Instruction, Option<Instruction>> {
     let geometry = read_geometry(table, arc);
     let speed = read_speed(table, cell.tcp_limits.speed_max);
     let max_mm_s2 = cell.tcp_limits.acceleration_max * 1e3;
@@ -103,8 +141,12 @@ fn read_free_move(table: &mut Table<'_>, cell: &Cell, arc: bool) -> Option<Carte
         value.number(Range::new(1.0, max_mm_s2, "mm/s²")).map(|acceleration| acceleration * 1e-3)
     });
     let policy = table.or_default("policy", SpeedPolicy::Adapt, |value| value.choice(&POLICIES));
-    let (via, x_work_tool) = geometry?;
-    Some(CartesianMove { via, x_work_tool, speed: speed?, acceleration: acceleration?, policy: policy? })
+    let whole = || {
+        let (via, x_work_tool) = geometry?;
+        let (speed, acceleration, policy) = (speed?, acceleration?, policy?);
+        Some(Instruction::Move(CartesianMove { via, x_work_tool, speed, acceleration, policy }))
+    };
+    whole().ok_or_else(|| geometry.map(stand_in))
 }
 
 type Geometry = (Option<nalgebra::Vector3<f64>>, crate::geometry::Pose);
@@ -137,19 +179,23 @@ fn read_set_output(table: &mut Table<'_>, cell: &Cell) -> Option<Instruction> {
         let of_welding = cell.welding.is_some_and(|welding| {
             channel == welding.weld_on || channel == welding.gas || Some(channel) == welding.wire_feed
         });
-        // Only the process may switch it: it is supervised there, and safe on every stop.
-        if of_welding {
-            value.problem(
-                "this output belongs to the welding process",
-                "an output no process uses",
-                "weld with a `seam`",
-            );
-            return None;
-        }
-        Some(channel)
+        free_of_process(&value, of_welding).then_some(channel)
     });
     let on = read_level(table);
     Some(Instruction::SetOutput(Action::Digital { channel: channel?, on: on? }))
+}
+
+/// Notes it when an output belongs to the welding process. Only the process may drive it: it is supervised
+/// there, and safe on every stop.
+fn free_of_process(value: &Value<'_>, of_welding: bool) -> bool {
+    if of_welding {
+        value.problem(
+            "this output belongs to the welding process",
+            "an output no process uses",
+            "weld with a `seam`",
+        );
+    }
+    !of_welding
 }
 
 fn read_level(table: &mut Table<'_>) -> Option<bool> {
@@ -158,7 +204,15 @@ fn read_level(table: &mut Table<'_>) -> Option<bool> {
 
 fn read_set_analog(table: &mut Table<'_>, cell: &Cell) -> Option<Instruction> {
     let named = table.required("output", || "the name of an analog output".to_owned());
-    let number = named.and_then(|value| cell.io.analog_output(&value));
+    let mut free = true;
+    let number = named.and_then(|value| {
+        let number = cell.io.analog_output(&value)?;
+        let of_welding =
+            cell.welding.is_some_and(|welding| [welding.current, welding.voltage].contains(&number));
+        // Value and unit are looked at all the same.
+        free = free_of_process(&value, of_welding);
+        Some(number)
+    });
     let Some((number, channel)) =
         number.and_then(|number| Some((number, cell.io.analog_outputs.get(usize::from(number))?)))
     else {
@@ -180,27 +234,36 @@ fn read_set_analog(table: &mut Table<'_>, cell: &Cell) -> Option<Instruction> {
     });
     let (lowest, highest) = channel.scaling.range();
     let value = table.number("value", Range::new(lowest, highest, "in the channel's unit"));
+    if !free {
+        return None;
+    }
     unit?;
     #[expect(clippy::cast_possible_truncation, reason = "an output has 16 bits")]
     let value = value? as f32;
     Some(Instruction::SetOutput(Action::Analog { channel: number, value }))
 }
 
-fn read_seam(mut table: Table<'_>, cell: &Cell, number: usize) -> Option<Seam> {
+/// A seam; of one with mistakes its way, as far as that is none of them.
+fn read_seam(mut table: Table<'_>, cell: &Cell, number: usize) -> Result<Seam, Part> {
     let name = table.maybe("name", |value| value.text(80).map(str::to_owned));
     let process = read_process(&mut table, cell);
     let policy = table.or_default("policy", SpeedPolicy::Strict, |value| value.choice(&POLICIES));
-    let path = table.list("path", 1..=SEAM_MOTIONS_MAX).and_then(|items| {
-        let read: Vec<Option<Geometry>> = items.iter().map(read_seam_move).collect();
-        read.into_iter().collect::<Option<Vec<_>>>()
-    });
-    let (process, policy) = (process?, policy?);
-    let speed = process.travel_speed_m_s();
-    let path = path?
-        .into_iter()
-        .map(|(via, x_work_tool)| CartesianMove { via, x_work_tool, speed, acceleration: None, policy })
-        .collect();
-    Some(Seam { name: name?.unwrap_or_else(|| format!("seam-{number}")), process, path })
+    let read: Option<Vec<Option<Geometry>>> =
+        table.list("path", 1..=SEAM_MOTIONS_MAX).map(|items| items.iter().map(read_seam_move).collect());
+    let whole = || {
+        let (process, policy) = (process?, policy?);
+        let speed = process.travel_speed_m_s();
+        let path: Option<Vec<Geometry>> = read.as_ref()?.iter().copied().collect();
+        let path = path?
+            .into_iter()
+            .map(|(via, x_work_tool)| CartesianMove { via, x_work_tool, speed, acceleration: None, policy })
+            .collect();
+        Some(Seam { name: name?.unwrap_or_else(|| format!("seam-{number}")), process, path })
+    };
+    whole().ok_or_else(|| match read {
+        Some(path) => path.into_iter().map(|geometry| geometry.map(stand_in)).collect(),
+        None => vec![None],
+    })
 }
 
 /// A line or an arc of a seam; its speed is the travel speed of the process.

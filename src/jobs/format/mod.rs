@@ -155,13 +155,39 @@ impl Job {
 /// # Errors
 /// Every mistake of the document, at most [`PROBLEMS_MAX`](crate::config::problem::PROBLEMS_MAX) in full.
 pub fn read_job(text: &str, cell: &Cell) -> Result<Job, Vec<Problem>> {
-    let node = parse_json(text).map_err(|problem| vec![problem])?;
-    let problems = Problems::default();
-    let job = Value::root(&node, &problems).table().and_then(|root| read_root(root, cell));
-    problems.finish(job)
+    read_job_partly(text, cell).map_err(|(problems, _)| problems)
 }
 
-fn read_root(mut root: Table<'_>, cell: &Cell) -> Option<Job> {
+/// What could be read of a job with mistakes: enough to look for the mistakes of its path.
+#[derive(Clone, Debug)]
+pub struct PartialJob {
+    /// The tool's centre point in the flange frame.
+    pub x_flange_tool: Pose,
+    /// The tool as a mass, in the flange frame.
+    pub payload: RigidBody,
+    /// The work object's frame in the base frame.
+    pub x_base_work: Pose,
+    /// Joint positions it must start at, rad.
+    pub start: Option<JointVector>,
+    /// For each instruction of the document what it does, as far as that could be read: speeds that were not
+    /// are slow ones. `None`: a motion to nobody knows where.
+    pub instructions: Vec<Vec<Option<Instruction>>>,
+}
+
+/// [`read_job`] that gives, beside the mistakes, what could be read; `None` when there are no frames or no
+/// instructions to speak of.
+///
+/// # Errors
+/// Every mistake of the document.
+pub fn read_job_partly(text: &str, cell: &Cell) -> Result<Job, (Vec<Problem>, Option<PartialJob>)> {
+    let node = parse_json(text).map_err(|problem| (vec![problem], None))?;
+    let problems = Problems::default();
+    let (job, part) =
+        Value::root(&node, &problems).table().map_or((None, None), |root| read_root(root, cell));
+    problems.finish(job).map_err(|problems| (problems, part))
+}
+
+fn read_root(mut root: Table<'_>, cell: &Cell) -> (Option<Job>, Option<PartialJob>) {
     let format = root.choice("format", &[(FORMAT, ())]);
     let version = root.integer("format_version", FORMAT_VERSION..=FORMAT_VERSION);
     let name = root.required("name", || "text".to_owned()).and_then(|value| value.text(80));
@@ -183,20 +209,33 @@ fn read_root(mut root: Table<'_>, cell: &Cell) -> Option<Job> {
         read_joints(&joints, cell)
     });
     let instructions = root.list("instructions", 1..=INSTRUCTIONS_MAX);
-    let instructions = instructions.and_then(|items| instructions::read_instructions(&items, cell));
-    format?;
-    version?;
-    let (tool, work_object) = (tool?, work_object?);
-    Some(Job {
-        name: name?.to_owned(),
-        tool: tool.name.clone(),
+    let (instructions, parts) = match instructions {
+        Some(items) => instructions::read_instructions(&items, cell),
+        None => (None, Vec::new()),
+    };
+    let (Some(tool), Some(work_object)) = (tool, work_object) else { return (None, None) };
+    let part = PartialJob {
         x_flange_tool: tool.x_flange_tool,
         payload: tool.body(),
-        work_object: work_object.name.clone(),
         x_base_work: work_object.x_base_work,
-        start: start?,
-        instructions: instructions?,
-    })
+        start: start.flatten(),
+        instructions: parts,
+    };
+    let whole = || {
+        format?;
+        version?;
+        Some(Job {
+            name: name?.to_owned(),
+            tool: tool.name.clone(),
+            x_flange_tool: tool.x_flange_tool,
+            payload: tool.body(),
+            work_object: work_object.name.clone(),
+            x_base_work: work_object.x_base_work,
+            start: start?,
+            instructions: instructions?,
+        })
+    };
+    (whole(), Some(part))
 }
 
 /// `found`, or a problem that lists the known names.

@@ -115,14 +115,19 @@ fn wrong_instructions() -> Vec<(String, &'static str, &'static str)> {
             "unknown digital output",
         ),
         (
-            r#"{"do":"set_analog","output":"current","value":600,"unit":"A"}"#.into(),
-            "instructions[0].value",
-            "600 is too large",
+            r#"{"do":"set_analog","output":"current","value":100,"unit":"A"}"#.into(),
+            "instructions[0].output",
+            "this output belongs to the welding process",
         ),
         (
-            r#"{"do":"set_analog","output":"current","value":6,"unit":"V"}"#.into(),
-            "instructions[0].unit",
-            "the channel is in A",
+            r#"{"do":"set_analog","output":"voltage","value":20,"unit":"V"}"#.into(),
+            "instructions[0].output",
+            "this output belongs to the welding process",
+        ),
+        (
+            r#"{"do":"set_output","output":"gas","on":true}"#.into(),
+            "instructions[0].output",
+            "this output belongs to the welding process",
         ),
         (format!(r#"{{"do":"seam",{path}}}"#), "instructions[0].weld", "a seam without process data"),
         (
@@ -292,6 +297,7 @@ fn the_sample_job_expands_into_motions_in_the_base_frame_around_one_process() {
         .iter()
         .map(|step| {
             let kind = match &step.kind {
+                StepKind::Unreadable => "unreadable".to_owned(),
                 StepKind::MoveJoint { .. } => "move_j".to_owned(),
                 StepKind::MoveLinear { x_base_tool, speed_m_s, .. } => {
                     format!("move_l x {:.3} m, {speed_m_s:.3} m/s", x_base_tool.translation.x)
