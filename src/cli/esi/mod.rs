@@ -140,6 +140,12 @@ fn convert(text: &str, choice: &Choice) -> Result<(String, Vec<String>), String>
         pdo(device, "RxPdo", choice.rx_pdo, &[objects::CONTROLWORD, objects::TARGET_POSITION], &mut remarks)?;
     let inputs =
         pdo(device, "TxPdo", choice.tx_pdo, &[objects::STATUSWORD, objects::POSITION_ACTUAL], &mut remarks)?;
+    if outputs.entries().is_empty() && inputs.entries().is_empty() {
+        return Err(at(
+            device,
+            "the device exchanges no process data; choose another revision with --revision",
+        ));
+    }
     let maps = |map: &PdoMap, index: u16| map.entries().iter().any(|entry| entry.index == index);
     let profile = optional(device, "Profile")
         .and_then(|profile| profile.descendants().find(|node| node.has_tag_name("ProfileNo")))
