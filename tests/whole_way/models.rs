@@ -25,6 +25,16 @@ const STARTS: [(&str, &[f64]); 9] = [
 
 /// A cell around a built-in robot.
 fn cell(model: &KinematicModel, start: &[f64]) -> Assembly {
+    let stand: Vec<f64> = start
+        .iter()
+        .enumerate()
+        .map(|(joint, value)| match model.chain.joint_kind(joint) {
+            Some(JointKind::Prismatic) => value * 1e-3,
+            Some(JointKind::Revolute | JointKind::Continuous) | None => value.to_radians(),
+        })
+        .collect();
+    let stand = JointVector::from_slice(&stand).unwrap();
+    let gravity = model.dynamics().unwrap().gravity_torques(&stand);
     let mut text = format!(
         "format_version = 1\nname = \"{name}\"\n[robot]\nmodel = \"{name}\"\n[ethercat]\nlink = \"simulated\"\ncycle_time_ms = 1.0\n\
          [tcp_limits]\nspeed_max_mm_s = 1500.0\nacceleration_max_mm_s2 = 5000.0\njerk_max_mm_s3 = 50000.0\n\
@@ -42,9 +52,14 @@ fn cell(model: &KinematicModel, start: &[f64]) -> Assembly {
         } else {
             ("following_error_max_deg = 2.0", 100.0)
         };
+        // Motors that carry the arm as it stands twice over, and as heavy as such motors are.
+        let per_turn = if slides { 0.02 / std::f64::consts::TAU } else { 1.0 / gear };
+        let rated_nm = (2.0 * gravity.get(joint - 1).abs() * per_turn).max(2.0);
+        let rotor_kg_m2 = rated_nm * 1e-3;
         text += &format!(
             "[[subdevices]]\nname = \"drive-{joint}\"\ntype = \"generic-cia402\"\njoint = {joint}\n\
-             counts_per_turn = 1_048_576\ncounter_bits = 32\ngear_ratio = {gear:.1}\n{travel}\nrated_torque_nm = 5.0\n"
+             counts_per_turn = 1_048_576\ncounter_bits = 32\ngear_ratio = {gear:.1}\n{travel}\nrated_torque_nm = {rated_nm:.3}\npeak_torque_nm = {:.3}\nrotor_inertia_kg_m2 = {rotor_kg_m2:.6}\n",
+            3.0 * rated_nm
         );
     }
     let folder = tempfile::tempdir().unwrap();
