@@ -3,6 +3,8 @@
 //!
 //! `cargo bench --bench kinematics`
 
+#![expect(clippy::print_stdout, reason = "a benchmark prints")]
+
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};

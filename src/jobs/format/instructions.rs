@@ -77,8 +77,8 @@ fn read_instruction(item: &Value<'_>, cell: &Cell, seams: &mut usize) -> Result<
                 Instruction::MoveJ(MoveJ { target, speed: Ratio::ONE, acceleration: Ratio::ONE })
             })]
         }),
-        Verb::MoveL => read_free_move(&mut table, cell, false).map_err(|part| vec![part]),
-        Verb::MoveC => read_free_move(&mut table, cell, true).map_err(|part| vec![part]),
+        Verb::MoveL => read_free_move(&mut table, cell, false),
+        Verb::MoveC => read_free_move(&mut table, cell, true),
         Verb::Wait => {
             let time = table.number("time_s", Range::new(0.0, 3600.0, "s"));
             time.map(Instruction::Wait).ok_or_else(Vec::new)
@@ -133,7 +133,7 @@ fn read_percent(table: &mut Table<'_>, key: &'static str, default: Option<f64>) 
 }
 
 /// A line or an arc outside a seam, with its own speed; of one with mistakes its way, if that is none of them.
-fn read_free_move(table: &mut Table<'_>, cell: &Cell, arc: bool) -> Result<Instruction, Option<Instruction>> {
+fn read_free_move(table: &mut Table<'_>, cell: &Cell, arc: bool) -> Result<Instruction, Part> {
     let geometry = read_geometry(table, arc);
     let speed = read_speed(table, cell.tcp_limits.speed_max);
     let max_mm_s2 = cell.tcp_limits.acceleration_max * 1e3;
@@ -146,7 +146,7 @@ fn read_free_move(table: &mut Table<'_>, cell: &Cell, arc: bool) -> Result<Instr
         let (speed, acceleration, policy) = (speed?, acceleration?, policy?);
         Some(Instruction::Move(CartesianMove { via, x_work_tool, speed, acceleration, policy }))
     };
-    whole().ok_or_else(|| geometry.map(stand_in))
+    whole().ok_or_else(|| vec![geometry.map(stand_in)])
 }
 
 type Geometry = (Option<nalgebra::Vector3<f64>>, crate::geometry::Pose);

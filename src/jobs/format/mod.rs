@@ -179,12 +179,12 @@ pub struct PartialJob {
 ///
 /// # Errors
 /// Every mistake of the document.
-pub fn read_job_partly(text: &str, cell: &Cell) -> Result<Job, (Vec<Problem>, Option<PartialJob>)> {
+pub fn read_job_partly(text: &str, cell: &Cell) -> Result<Job, (Vec<Problem>, Option<Box<PartialJob>>)> {
     let node = parse_json(text).map_err(|problem| (vec![problem], None))?;
     let problems = Problems::default();
     let (job, part) =
         Value::root(&node, &problems).table().map_or((None, None), |root| read_root(root, cell));
-    problems.finish(job).map_err(|problems| (problems, part))
+    problems.finish(job).map_err(|problems| (problems, part.map(Box::new)))
 }
 
 fn read_root(mut root: Table<'_>, cell: &Cell) -> (Option<Job>, Option<PartialJob>) {
