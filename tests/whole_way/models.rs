@@ -34,7 +34,8 @@ fn cell(model: &KinematicModel, start: &[f64]) -> Assembly {
         })
         .collect();
     let stand = JointVector::from_slice(&stand).unwrap();
-    let gravity = model.dynamics().unwrap().gravity_torques(&stand);
+    let dynamics = model.dynamics().unwrap();
+    let gravity = dynamics.gravity_torques(&stand);
     let mut text = format!(
         "format_version = 1\nname = \"{name}\"\n[robot]\nmodel = \"{name}\"\n[ethercat]\nlink = \"simulated\"\ncycle_time_ms = 1.0\n\
          [tcp_limits]\nspeed_max_mm_s = 1500.0\nacceleration_max_mm_s2 = 5000.0\njerk_max_mm_s3 = 50000.0\n\
@@ -52,9 +53,12 @@ fn cell(model: &KinematicModel, start: &[f64]) -> Assembly {
         } else {
             ("following_error_max_deg = 2.0", 100.0)
         };
-        // Motors that carry the arm as it stands twice over, and as heavy as such motors are.
+        // Motors that carry and accelerate the arm as it stands, and as heavy as such motors are.
         let per_turn = if slides { 0.02 / std::f64::consts::TAU } else { 1.0 / gear };
-        let rated_nm = (2.0 * gravity.get(joint - 1).abs() * per_turn).max(2.0);
+        let limit = model.limits.as_slice()[joint - 1];
+        let inertia = dynamics.mass_matrix(&stand)[(joint - 1, joint - 1)];
+        let load_nm = gravity.get(joint - 1).abs() + inertia * limit.acceleration_max;
+        let rated_nm = (load_nm * per_turn).max(0.2);
         let rotor_kg_m2 = rated_nm * 1e-3;
         text += &format!(
             "[[subdevices]]\nname = \"drive-{joint}\"\ntype = \"generic-cia402\"\njoint = {joint}\n\
