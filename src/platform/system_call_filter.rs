@@ -2,6 +2,10 @@
 //! and remembered by number: in production it shows that the cycle did something it must not, in tests it
 //! is the proof that it does not.
 //!
+//! Waiting for a lock (futex) is refused with `EAGAIN`: whoever waits looks again, and goes on when the lock is
+//! free. With `ENOSYS` the C library ends the process, and a thread that ends gives its memory back under a lock that
+//! another may hold. Waking is allowed for the same reason: a waiter would never hear of the lock otherwise.
+//!
 //! The filter belongs to the calling thread and cannot be taken off again. It is set after bring-up and
 //! before the first cycle.
 
@@ -14,7 +18,10 @@ use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch, apply_filter};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    TargetArch, apply_filter,
+};
 
 use super::clock;
 
@@ -91,7 +98,12 @@ pub fn install() -> Result<(), FilterError> {
     let text = |error: &dyn fmt::Display| FilterError::Filter(error.to_string());
     let architecture = TargetArch::try_from(std::env::consts::ARCH).map_err(|error| text(&error))?;
     // An empty list of conditions: allowed with any arguments.
-    let rules: BTreeMap<i64, _> = allowed().map(|number| (number, Vec::new())).collect();
+    let mut rules: BTreeMap<i64, _> = allowed().map(|number| (number, Vec::new())).collect();
+    let wakes = u64::from((libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG).cast_unsigned());
+    let waking = SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, wakes)
+        .and_then(|operation| SeccompRule::new(vec![operation]))
+        .map_err(|error| text(&error))?;
+    rules.insert(libc::SYS_futex, vec![waking]);
     let filter = SeccompFilter::new(rules, SeccompAction::Trap, SeccompAction::Allow, architecture)
         .map_err(|error| text(&error))?;
     let program = BpfProgram::try_from(filter).map_err(|error| text(&error))?;
@@ -116,6 +128,11 @@ fn install_handler() -> std::io::Result<()> {
     if result == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
 }
 
+/// The error a refused call gets.
+const fn refusal(number: i64) -> c_int {
+    if number == libc::SYS_futex { libc::EAGAIN } else { libc::ENOSYS }
+}
+
 /// Runs on the thread that made the refused call, in its place.
 extern "C" fn on_refused(_signal: c_int, _information: *mut libc::siginfo_t, context: *mut c_void) {
     FORBIDDEN.fetch_add(1, Ordering::Relaxed);
@@ -133,14 +150,14 @@ extern "C" fn on_refused(_signal: c_int, _information: *mut libc::siginfo_t, con
         let result = usize::try_from(libc::REG_RAX).unwrap_or(usize::MAX);
         if let Some(result) = context.uc_mcontext.gregs.get_mut(result) {
             LAST_FORBIDDEN.store(*result, Ordering::Relaxed);
-            *result = -i64::from(libc::ENOSYS);
+            *result = -i64::from(refusal(*result));
         }
     }
     #[cfg(target_arch = "aarch64")]
     {
         if let [result, .., number] = &mut context.uc_mcontext.regs[..=8] {
             LAST_FORBIDDEN.store(number.cast_signed(), Ordering::Relaxed);
-            *result = (-i64::from(libc::ENOSYS)).cast_unsigned();
+            *result = (-i64::from(refusal(number.cast_signed()))).cast_unsigned();
         }
     }
 }

@@ -81,8 +81,30 @@ fn waiting_for_a_lock_is_refused_and_counted() {
 #[test]
 fn threads_without_the_filter_are_not_affected() {
     let _turn = take_turn();
-    let before = forbidden_system_calls();
     let ((), _) = in_filtered_thread(|| {});
+    let before = forbidden_system_calls();
     assert!(std::fs::File::open("/dev/null").is_ok());
     assert_eq!(forbidden_system_calls(), before);
+}
+
+/// A thread that ends gives its memory back under the allocator's lock. Refusing to wait for it must not end the
+/// process, whatever others do with memory meanwhile.
+#[test]
+fn a_filtered_thread_ends_while_others_allocate() {
+    let _turn = take_turn();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    drop(std::hint::black_box((0..200).map(|size| vec![0_u8; size * 7]).collect::<Vec<_>>()));
+                }
+            });
+        }
+        for _ in 0..300 {
+            let kept: Vec<Vec<u8>> = (0..200).map(|size| vec![0_u8; size * 5]).collect();
+            in_filtered_thread(move || drop(kept));
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
 }
