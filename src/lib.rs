@@ -29,6 +29,7 @@
 //! | thread | does | may |
 //! |---|---|---|
 //! | `realtime` | [`realtime::run_loop`]: wait for the cycle, exchange frames, [`realtime::cycle::Cycle::step`] | clock, sleep, send, receive; a system-call filter says so |
+//! | `bus-keeper` | [`cli::realtime_side`]: waits for `realtime` to end, and starts the next one when the bus must be brought up again | anything |
 //! | `planner` | [`jobs::planning_desk::ThreadDesk`]: reads and plans documents | anything |
 //! | `api` | [`api::server`]: sockets, sessions, the daemon's core, telemetry | anything |
 //!

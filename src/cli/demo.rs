@@ -64,7 +64,9 @@ pub fn demo(arguments: &DemoArguments) -> anyhow::Result<Exit> {
             recorders: vec![BoxedRecorder(Box::new(Arc::clone(&report)))],
             capture: true,
             seed: 1,
+            ..EngineOptions::default()
         },
+        &mut |_| {},
     )?;
     say(&format!(
         "the simulated cell is up: {} SubDevices in OP after {:.2} s",

@@ -1,5 +1,5 @@
 //! Fault scripts: what goes wrong in the simulated cell, and when. One event a line, the same for
-//! `motiond simulate` and `motiond simulate-bus`:
+//! `motiond simulate`, `motiond run` and `motiond simulate-bus`:
 //!
 //! ```text
 //! # comment
@@ -11,12 +11,13 @@
 //! ```
 //!
 //! Positions count from 1, in bus order. `at start` is before the controller sees the bus. Cycles count the cycles
-//! of the daemon in `simulate`, and the frames with process data in `simulate-bus`. `after STATE` counts from
+//! of the daemon in `simulate` and `run`, and the frames with process data in `simulate-bus`. `after STATE` counts from
 //! the first cycle in which all SubDevices have reached an AL state (INIT, PREOP, SAFEOP, OP), or in which the
-//! machine is in a state of its own (only in `simulate`: the bus does not know it).
+//! machine is in a state of its own (not in `simulate-bus`: the bus does not know it).
 //!
 //! What can happen, with its units: [`ACTIONS`] here and [`WIRE_ACTIONS`](super::fault_actions::WIRE_ACTIONS).
 
+use std::path::Path;
 use std::str::FromStr;
 
 use crate::config::problem::Problem;
@@ -50,6 +51,9 @@ pub enum ScriptUse {
     /// The SubDevices alone.
     Bus,
 }
+
+/// States there are to follow.
+const STATES: usize = MachineState::ALL.len() + AlState::ALL.len();
 
 #[derive(Clone, Debug, PartialEq)]
 struct ScriptEvent {
@@ -98,7 +102,21 @@ impl FaultScript {
                 }),
             }
         }
-        if problems.is_empty() { Ok(Self { waiting, entered: Vec::new() }) } else { Err(problems) }
+        if problems.is_empty() {
+            Ok(Self { waiting, entered: Vec::with_capacity(STATES) })
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// Reads the script of a whole cell from a file and tries it on a segment that is thrown away.
+    ///
+    /// # Errors
+    /// The file cannot be read, or every line that is not understood or not possible.
+    pub fn load(path: &Path, segment: Segment) -> Result<Self, Vec<Problem>> {
+        let text = super::read_text(path).map_err(|problem| vec![problem])?;
+        let script = Self::parse(&text)?;
+        script.check(segment).map(|()| script)
     }
 
     /// Tries every event on a segment that is thrown away.
@@ -119,45 +137,53 @@ impl FaultScript {
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
+    /// True when nothing happens any more.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// Takes what happens before the controller sees the bus.
     pub fn at_start(&mut self) -> Vec<Injection> {
-        self.take(|when| when == When::Start)
+        std::iter::from_fn(|| self.take_first(|when, _| when == When::Start)).collect()
     }
 
     /// Events that are due in `cycle`, with the machine in `state` and `time_s` since start.
     pub fn due(&mut self, cycle: u64, time_s: f64, state: MachineState) -> Vec<Injection> {
-        self.due_in(cycle, time_s, &[ScriptState::Machine(state)])
+        self.due_in(cycle, time_s, &[ScriptState::Machine(state)]).collect()
     }
 
-    /// Events that are due in `cycle`, in all of `states`, `time_s` since start.
-    pub fn due_in(&mut self, cycle: u64, time_s: f64, states: &[ScriptState]) -> Vec<Injection> {
-        if self.waiting.is_empty() {
-            return Vec::new();
-        }
+    /// Events that are due in `cycle`, in all of `states`, `time_s` since start. Allocates nothing: a real-time
+    /// thread with a simulated segment behind it may ask.
+    pub fn due_in(
+        &mut self,
+        cycle: u64,
+        time_s: f64,
+        states: &[ScriptState],
+    ) -> impl Iterator<Item = Injection> {
         for state in states {
-            if !self.entered.iter().any(|(seen, _)| seen == state) {
+            if !self.is_over()
+                && self.entered.len() < STATES
+                && !self.entered.iter().any(|(seen, _)| seen == state)
+            {
                 self.entered.push((*state, cycle));
             }
         }
-        let entered = self.entered.clone();
-        self.take(|when| match when {
-            When::Start => true,
-            When::Cycle(at) => cycle >= at,
-            When::Seconds(at) => time_s >= at,
-            When::After { state, cycles } => {
-                entered.iter().any(|(seen, since)| *seen == state && cycle >= since + cycles)
-            }
+        std::iter::from_fn(move || {
+            self.take_first(|when, entered| match when {
+                When::Start => true,
+                When::Cycle(at) => cycle >= at,
+                When::Seconds(at) => time_s >= at,
+                When::After { state, cycles } => {
+                    entered.iter().any(|(seen, since)| *seen == state && cycle >= since + cycles)
+                }
+            })
         })
     }
 
-    fn take(&mut self, is_due: impl Fn(When) -> bool) -> Vec<Injection> {
-        if !self.waiting.iter().any(|event| is_due(event.when)) {
-            return Vec::new();
-        }
-        let (due, waiting): (Vec<ScriptEvent>, _) =
-            std::mem::take(&mut self.waiting).into_iter().partition(|event| is_due(event.when));
-        self.waiting = waiting;
-        due.into_iter().map(|event| event.injection).collect()
+    fn take_first(&mut self, is_due: impl Fn(When, &[(ScriptState, u64)]) -> bool) -> Option<Injection> {
+        let at = self.waiting.iter().position(|event| is_due(event.when, &self.entered))?;
+        Some(self.waiting.remove(at).injection)
     }
 }
 
@@ -233,7 +259,7 @@ fn state_of(name: &str, used_for: ScriptUse) -> Result<ScriptState, Mistake> {
         Some(_) => Err(("the bus does not know the state of the machine", "INIT, PREOP, SAFEOP, OP")),
         None => Err((
             "there is no such state",
-            "INIT, PREOP, SAFEOP, OP; in `simulate` also disabled, enabling, ready, executing, holding, held, \
+            "INIT, PREOP, SAFEOP, OP; in `simulate` and `run` also disabled, enabling, ready, executing, holding, held, \
              stopping, disabling, fault_reaction, fault",
         )),
     }

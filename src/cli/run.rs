@@ -7,6 +7,7 @@ use clap::Args;
 use super::assembly::Assembly;
 use super::check::print_problems;
 use super::engine::{Engine, EngineOptions};
+use super::fault_script::FaultScript;
 use super::{Exit, print};
 use crate::config::cell::LinkKind;
 use crate::config::document::listed;
@@ -23,6 +24,12 @@ pub struct RunArguments {
     /// Path of the Unix socket [default: that of the cell file, else motiond.sock in the state directory]
     #[arg(long)]
     socket: Option<PathBuf>,
+    /// What goes wrong, and when, on the simulated segment
+    #[arg(long, value_name = "SCRIPT")]
+    fault: Option<PathBuf>,
+    /// Seed of everything random on the simulated segment
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
 }
 
 /// Runs the daemon until SIGTERM or SIGINT: arm stopped on its path, drives off, then 0.
@@ -41,6 +48,13 @@ pub fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
         print_problems(&arguments.cell, &[problem], false);
         return Ok(Exit::Mistake);
     }
+    let script = match script_of(arguments, &assembly)? {
+        Ok(script) => script,
+        Err((file, problems)) => {
+            print_problems(file, &problems, false);
+            return Ok(Exit::Mistake);
+        }
+    };
     let state_dir = state_dir(arguments.state_dir.as_deref());
     let socket = socket_path(&assembly, arguments.socket.as_deref(), &state_dir);
     std::fs::create_dir_all(&state_dir)?;
@@ -53,8 +67,14 @@ pub fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
             tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?,
         )
     };
-    let options = EngineOptions { state_dir, socket: socket.clone(), seed: 1, ..EngineOptions::default() };
-    let engine = Engine::start(&assembly, options)?;
+    let options = EngineOptions {
+        state_dir,
+        socket: socket.clone(),
+        seed: arguments.seed,
+        script,
+        ..EngineOptions::default()
+    };
+    let engine = Engine::start(&assembly, options, &mut |_| {})?;
     print(super::NOTICE);
     print(&format!(
         "cell `{}` is up: {} SubDevices in OP after {:.2} s",
@@ -68,7 +88,7 @@ pub fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
         crate::boundary::queue_bytes() as f64 / f64::from(1 << 20)
     ));
     print(&format!("listening on {}", socket.display()));
-    if let Some(address) = engine.started.tcp {
+    if let Some(address) = engine.tcp {
         print(&format!("listening on {address} (loopback only)"));
     }
     let by_itself = runtime.block_on(async {
@@ -93,6 +113,25 @@ pub fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
     }
     print("ended in order");
     Ok(Exit::Success)
+}
+
+/// The fault script, or the file that has the mistakes.
+fn script_of<'a>(
+    arguments: &'a RunArguments,
+    assembly: &Assembly,
+) -> anyhow::Result<Result<FaultScript, (&'a Path, Vec<Problem>)>> {
+    let Some(path) = arguments.fault.as_deref() else { return Ok(Ok(FaultScript::default())) };
+    if assembly.cell.link.kind != LinkKind::Simulated {
+        let problem = Problem::new(
+            "ethercat.link",
+            "a fault script is for the simulated segment only",
+            "`simulated`",
+            "leave --fault away, or give the script to `motiond simulate-bus` at the other end of the wire",
+        );
+        return Ok(Err((&arguments.cell, vec![problem])));
+    }
+    let script = FaultScript::load(path, assembly.simulated_segment(arguments.seed)?);
+    Ok(script.map_err(|problems| (path, problems)))
 }
 
 /// A network interface that this machine does not have.

@@ -80,10 +80,7 @@ pub fn simulate(arguments: &SimulateArguments) -> anyhow::Result<Exit> {
         None => FaultScript::default(),
         Some(path) => {
             // What it names is looked up on a segment like the one it is for, before anything starts.
-            let segment = assembly.simulated_segment(arguments.seed)?;
-            let text = read_text(path).map_err(|problem| vec![problem]);
-            let script = text.and_then(|text| FaultScript::parse(&text));
-            match script.and_then(|script| script.check(segment).map(|()| script)) {
+            match FaultScript::load(path, assembly.simulated_segment(arguments.seed)?) {
                 Ok(script) => script,
                 Err(problems) => return Ok(mistakes(Some(path), &problems, arguments.json)),
             }

@@ -291,7 +291,7 @@ fn answer(
 }
 
 /// What the script has. It was tried beforehand; what the faults before have made impossible is counted.
-fn inject(segment: &mut Segment, due: Vec<Injection>, told: &Told) {
+fn inject(segment: &mut Segment, due: impl IntoIterator<Item = Injection>, told: &Told) {
     for injection in due {
         if segment.inject(injection).is_err() {
             told.impossible.fetch_add(1, Ordering::Relaxed);

@@ -127,7 +127,7 @@ impl VirtualCell {
         self.cycles += 1;
         let states =
             [ScriptState::Machine(self.state()), ScriptState::Bus(self.segment_mut().lowest_state())];
-        let due = self.script.due_in(self.cycles, self.now().as_seconds(), &states);
+        let due: Vec<_> = self.script.due_in(self.cycles, self.now().as_seconds(), &states).collect();
         for injection in due {
             self.segment_mut()
                 .inject(injection)

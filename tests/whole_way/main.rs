@@ -9,4 +9,5 @@ mod determinism;
 mod faults;
 mod limits;
 mod models;
+mod recovery;
 mod welding;
