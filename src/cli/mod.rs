@@ -23,6 +23,7 @@ pub mod scan;
 pub mod scripted_link;
 pub mod sdo;
 pub mod sdo_value;
+pub mod segment_time;
 pub mod simulate;
 pub mod simulate_bus;
 pub mod simulated_link;

@@ -13,6 +13,7 @@ use crossbeam::queue::ArrayQueue;
 use super::assembly::Assembly;
 use super::check::print_problems;
 use super::fault_script::{FaultScript, ScriptState, ScriptUse};
+use super::segment_time::SegmentTime;
 use super::{Exit, print, print_error, read_text};
 use crate::config::drive_file::read_device;
 use crate::config::embedded;
@@ -27,10 +28,10 @@ use crate::units::Nanoseconds;
 
 /// Longest time without looking at the clock: simulated time passes and `stop` is seen at least so often.
 const IDLE: Nanoseconds = Nanoseconds(2_000_000);
-/// A wake-up so much after its time counts as late: this machine stood still.
-const LATE: Nanoseconds = Nanoseconds(1_000_000);
-/// Changes of state that may wait to be printed.
-const CHANGES_MAX: usize = 4096;
+/// A stall of this machine that is told when it happens; all are counted.
+const TOLD_STALL: Nanoseconds = Nanoseconds(4_000_000);
+/// News that may wait to be printed.
+const NEWS_MAX: usize = 4096;
 /// Start positions of the drives of `--drives` lie so far apart, counts.
 const START_POSITION_STEP: i32 = 100_000;
 
@@ -59,7 +60,14 @@ pub struct SimulateBusArguments {
     /// Real-time priority (`SCHED_FIFO`), 1 to 99; 0: ordinary
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u8).range(0..=99))]
     priority: u8,
-    /// Say nothing of the states the SubDevices take
+    /// Processor to stay on [default: any]
+    #[arg(long, value_name = "N")]
+    cpu: Option<u16>,
+    /// Simulated time stands still while this machine does, so that its stalls do not run out the watchdogs of
+    /// the SubDevices. For machines that are shared; a controller sees the same frames as ever
+    #[arg(long)]
+    pause_in_stalls: bool,
+    /// Say nothing of the states the SubDevices take and of stalls
     #[arg(long)]
     quiet: bool,
 }
@@ -69,17 +77,18 @@ fn drift(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(|ppm| (0.0..=1000.0).contains(ppm)).ok_or_else(allowed)
 }
 
-/// A SubDevice has taken a state.
 #[derive(Clone, Copy, Debug)]
-struct Change {
-    device: usize,
-    status: AlStatus,
+enum News {
+    /// A SubDevice has taken a state.
+    Change { device: usize, status: AlStatus },
+    /// This machine stood still.
+    Stall(Nanoseconds),
 }
 
 /// What the bus thread tells while it runs.
 #[derive(Debug)]
 struct Told {
-    changes: ArrayQueue<Change>,
+    news: ArrayQueue<News>,
     late: AtomicU64,
     latest_us: AtomicU64,
     send_failures: AtomicU64,
@@ -123,7 +132,7 @@ pub fn simulate_bus(arguments: &SimulateBusArguments) -> anyhow::Result<Exit> {
         )
     };
     let told = Told {
-        changes: ArrayQueue::new(CHANGES_MAX),
+        news: ArrayQueue::new(NEWS_MAX),
         late: AtomicU64::new(0),
         latest_us: AtomicU64::new(0),
         send_failures: AtomicU64::new(0),
@@ -132,6 +141,7 @@ pub fn simulate_bus(arguments: &SimulateBusArguments) -> anyhow::Result<Exit> {
     let stop = AtomicBool::new(false);
     let wanted = RealtimeThreadSettings {
         priority: (arguments.priority > 0).then_some(arguments.priority),
+        core: arguments.cpu.map(usize::from),
         ..RealtimeThreadSettings::default()
     };
     let statistics = std::thread::scope(|scope| -> anyhow::Result<SegmentStatistics> {
@@ -143,7 +153,8 @@ pub fn simulate_bus(arguments: &SimulateBusArguments) -> anyhow::Result<Exit> {
                 let rights = set_up(&wanted);
                 // The receiver waits for it.
                 let _gone = ready.send(rights.to_string());
-                answer(socket, segment, script, stop, told)
+                let time = SegmentTime::new(socket.now(), arguments.pause_in_stalls);
+                answer(socket, segment, script, time, stop, told)
             })
             .context("starting the bus thread")?;
         if let Ok(rights) = rights.recv() {
@@ -157,7 +168,7 @@ pub fn simulate_bus(arguments: &SimulateBusArguments) -> anyhow::Result<Exit> {
                     _ = ended.0.recv() => return false,
                     _ = ended.1.recv() => return false,
                     _ = look.tick() => {
-                        print_changes(told, &names, arguments.quiet);
+                        print_news(told, &names, arguments.quiet);
                         if bus.is_finished() { return false; }
                         if !exists(&arguments.interface) { return true; }
                     }
@@ -171,7 +182,7 @@ pub fn simulate_bus(arguments: &SimulateBusArguments) -> anyhow::Result<Exit> {
         }
         statistics
     });
-    print_changes(&told, &names, arguments.quiet);
+    print_news(&told, &names, arguments.quiet);
     let statistics = statistics?;
     print(&summary(&statistics, &told));
     Ok(Exit::Success)
@@ -238,16 +249,18 @@ fn answer(
     mut socket: RawSocket,
     mut segment: Segment,
     mut script: FaultScript,
+    mut time: SegmentTime,
     stop: &AtomicBool,
     told: &Told,
 ) -> anyhow::Result<SegmentStatistics> {
-    let begin = socket.now();
+    let mut looked_at = socket.now();
     let mut seen = vec![AlStatus::default(); segment.device_count()];
     let mut buffer = [0; MAX_FRAME_BYTES];
     inject(&mut segment, script.at_start(), told);
     while !stop.load(Ordering::Relaxed) {
-        let idle_until = socket.now().plus(IDLE);
-        let due = segment.next_return_due().map_or(idle_until, |due| begin.plus(due).min(idle_until));
+        // From the last look at the clock on: work that was interrupted for long is a stall like a late wake-up.
+        let idle_until = looked_at.plus(IDLE);
+        let due = segment.next_return_due().map_or(idle_until, |due| time.wall(due).min(idle_until));
         let received = match socket.receive(&mut buffer, due) {
             Ok(received) => received,
             // As with the cable out: it may come back.
@@ -257,13 +270,15 @@ fn answer(
             }
             Err(error) => return Err(anyhow!("receiving: {error}")),
         };
-        let now = socket.now();
-        let late = now.since(due);
-        if late > LATE {
+        looked_at = socket.now();
+        if let Some(stall) = time.woke(due, looked_at, segment.sync_cycle()) {
             told.late.fetch_add(1, Ordering::Relaxed);
-            told.latest_us.fetch_max(late.0 / 1000, Ordering::Relaxed);
+            told.latest_us.fetch_max(stall.0 / 1000, Ordering::Relaxed);
+            if stall > TOLD_STALL {
+                told.news.force_push(News::Stall(stall));
+            }
         }
-        let now = now.since(begin);
+        let now = time.simulated(looked_at);
         let states = [ScriptState::Bus(segment.lowest_state())];
         let due = script.due_in(segment.statistics().cyclic, now.as_seconds(), &states);
         inject(&mut segment, due, told);
@@ -283,7 +298,7 @@ fn answer(
             if *seen != status {
                 *seen = status;
                 // Full: whoever prints is far behind, and the newest matters most.
-                told.changes.force_push(Change { device, status });
+                told.news.force_push(News::Change { device, status });
             }
         }
     }
@@ -306,21 +321,22 @@ fn send(socket: &mut RawSocket, frame: &[u8], told: &Told) {
     }
 }
 
-fn print_changes(told: &Told, names: &[String], quiet: bool) {
-    while let Some(Change { device, status }) = told.changes.pop() {
+fn print_news(told: &Told, names: &[String], quiet: bool) {
+    while let Some(news) = told.news.pop() {
         if quiet {
             continue;
         }
-        let mut line = format!(
-            "{} {}: {}",
-            device + 1,
-            names.get(device).map_or("", String::as_str),
-            status.state.name()
-        );
-        if status.error {
-            let _written = write!(line, " with error 0x{:04X}", status.code);
-        }
-        print(&line);
+        print(&match news {
+            News::Stall(stall) => format!("this machine stood still for {:.1} ms", stall.as_seconds() * 1e3),
+            News::Change { device, status } => {
+                let name = names.get(device).map_or("", String::as_str);
+                let mut line = format!("{} {name}: {}", device + 1, status.state.name());
+                if status.error {
+                    let _written = write!(line, " with error 0x{:04X}", status.code);
+                }
+                line
+            }
+        });
     }
 }
 

@@ -8,15 +8,14 @@ OP, motion in cyclic synchronous position mode. The frames are captured at the s
 malformed one. Needs root, pysoem, tshark and iproute2.
 """
 
-import os
-import signal
 import struct
-import subprocess
 import sys
 import tempfile
 import time
 
 import pysoem
+
+from wire import Segment, Wire
 
 PERIOD_S = 0.002
 SPEED_COUNTS_PER_CYCLE = 2000
@@ -27,81 +26,6 @@ OUTPUTS = [0x60400010, 0x607A0020, 0x60B10020, 0x60B20010, 0x60600008, 0x0000000
 INPUTS = [0x60410010, 0x60640020, 0x606C0020, 0x60770010, 0x603F0010, 0x60FD0020, 0x60610008, 0x00000008]
 # Expedited, normal in one message, and segmented with one, two and many segments.
 SIZES = [1, 2, 3, 4, 5, 7, 8, 12, 100, 112, 113, 118, 119, 120, 233, 234, 600, 1000]
-
-
-def run(*command):
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-
-class Wire:
-    """Two connected interfaces, and a capture of what passes."""
-
-    def __init__(self, folder):
-        self.near = f"bacc{os.getpid() % 100000}a"
-        self.far = f"bacc{os.getpid() % 100000}b"
-        self.capture = os.path.join(folder, "capture.pcapng")
-        self.tshark = None
-
-    def __enter__(self):
-        run("ip", "link", "add", self.near, "type", "veth", "peer", "name", self.far)
-        for interface in (self.near, self.far):
-            # No router solicitations between the frames.
-            with open(f"/proc/sys/net/ipv6/conf/{interface}/disable_ipv6", "w") as setting:
-                setting.write("1")
-            run("ip", "link", "set", interface, "up")
-        return self
-
-    def __exit__(self, *_):
-        subprocess.run(["ip", "link", "del", self.near], check=False)
-
-    def start_capture(self):
-        if os.path.exists(self.capture):
-            os.remove(self.capture)
-        self.tshark = subprocess.Popen(
-            ["tshark", "-q", "-i", self.far, "-w", self.capture], stderr=subprocess.PIPE, text=True
-        )
-        for line in self.tshark.stderr:
-            if "Capturing on" in line or "Capture started" in line:
-                break
-        # It says so a little before the socket is open: wait for the file header.
-        while not (os.path.exists(self.capture) and os.path.getsize(self.capture) > 0):
-            assert self.tshark.poll() is None, "tshark ended"
-            time.sleep(0.01)
-
-    def stop_capture(self):
-        """Frames seen, and those that are malformed."""
-        self.tshark.send_signal(signal.SIGINT)
-        self.tshark.communicate()
-        return check_capture(self.capture)
-
-
-def check_capture(path):
-    def frames(which):
-        return run("tshark", "-r", path, "-Y", which, "-T", "fields", "-e", "frame.number").split()
-
-    # The dissector's own complaints, and datagrams it could not make sense of.
-    malformed = frames("_ws.malformed || (_ws.expert && _ws.expert.severity == error)")
-    return len(frames("ecat")), malformed
-
-
-class Segment:
-    """`motiond simulate-bus` on an interface."""
-
-    def __init__(self, program, interface, *arguments):
-        self.process = subprocess.Popen(
-            [program, "simulate-bus", "--interface", interface, *arguments],
-            stdout=subprocess.PIPE, text=True,
-        )
-        for line in self.process.stdout:
-            if "answer on" in line:
-                return
-        raise SystemExit("simulate-bus did not start")
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        rest, _ = self.process.communicate(timeout=20)
-        assert self.process.returncode == 0, f"simulate-bus ended with {self.process.returncode}"
-        return rest
 
 
 def u8(value):

@@ -45,6 +45,14 @@ impl Segment {
         self.now
     }
 
+    /// Period of SYNC0, of the first SubDevice that generates it.
+    #[must_use]
+    pub fn sync_cycle(&self) -> Option<Nanoseconds> {
+        let syncs = self.devices.iter().map(|device| &device.esc.sync0);
+        let running = syncs.filter(|sync| sync.next().is_some()).map(|sync| sync.cycle_ns);
+        running.map(u64::from).map(Nanoseconds).next()
+    }
+
     /// What has passed through.
     #[must_use]
     pub const fn statistics(&self) -> SegmentStatistics {
