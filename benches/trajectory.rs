@@ -10,7 +10,7 @@ use motiond::geometry::Pose;
 use motiond::joints::JointVector;
 use motiond::kinematics::Chain;
 use motiond::planning::{
-    Limits, MoveTarget, Program, RateLimits, SpeedPolicy, Step, StepKind, ToolLimits, plan,
+    Limits, MoveTarget, Posture, Program, RateLimits, SpeedPolicy, Step, StepKind, ToolLimits, plan,
 };
 use motiond::trajectory::Ceiling;
 use motiond::trajectory::path::{ArcPath, JointPath, LinePath, Path};
@@ -151,9 +151,15 @@ fn planning(criterion: &mut Criterion) {
             x_home.rotation,
         )
     };
-    let joint = |target| StepKind::MoveJoint { target, speed: Ratio::ONE, acceleration: Ratio::ONE };
+    let joint = |target| StepKind::MoveJoint {
+        target,
+        posture: Posture::FREE,
+        speed: Ratio::ONE,
+        acceleration: Ratio::ONE,
+    };
     let line = |x_base_tool, speed_m_s| StepKind::MoveLinear {
         x_base_tool,
+        posture: Posture::FREE,
         speed_m_s,
         acceleration_m_s2: None,
         policy: SpeedPolicy::Adapt,
@@ -161,6 +167,7 @@ fn planning(criterion: &mut Criterion) {
     let arc = StepKind::MoveCircular {
         via_in_base: by(-0.15, 0.15, 0.0).translation.vector,
         x_base_tool: by(-0.3, 0.0, 0.0),
+        posture: Posture::FREE,
         speed_m_s: 0.01,
         acceleration_m_s2: None,
         policy: SpeedPolicy::Strict,

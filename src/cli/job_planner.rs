@@ -178,6 +178,11 @@ fn segment_json(segment: &SegmentReport, chain: &Chain) -> Value {
         "joint_jerk_pct": segment.joint_jerk_ratio * 100.0,
         "limited_by": segment.limited_by.to_string(),
         "closest_singularity": segment.closest_singularity,
+        "configuration": segment.configuration.map(|branch| {
+            let [shoulder, elbow, wrist] = branch.names();
+            json!({"shoulder": shoulder, "elbow": elbow, "wrist": wrist})
+        }),
+        "turns": &segment.turns[..segment.joint_max.len()],
         "joint_min_deg": degrees(&segment.joint_min),
         "joint_max_deg": degrees(&segment.joint_max),
     });

@@ -69,6 +69,7 @@ impl Expansion {
                     JobTarget::Joints(joints) => MoveTarget::Joints(joints),
                     JobTarget::Pose(x_work_tool) => MoveTarget::Pose(x_base_work * x_work_tool),
                 },
+                posture: motion.posture,
                 speed: motion.speed,
                 acceleration: motion.acceleration,
             }),
@@ -96,12 +97,13 @@ impl Expansion {
 
 fn cartesian(x_base_work: &Pose, motion: &CartesianMove) -> StepKind {
     let x_base_tool = x_base_work * motion.x_work_tool;
-    let CartesianMove { speed: speed_m_s, acceleration: acceleration_m_s2, policy, .. } = *motion;
+    let CartesianMove { posture, speed: speed_m_s, acceleration: acceleration_m_s2, policy, .. } = *motion;
     match motion.via {
-        None => StepKind::MoveLinear { x_base_tool, speed_m_s, acceleration_m_s2, policy },
+        None => StepKind::MoveLinear { x_base_tool, posture, speed_m_s, acceleration_m_s2, policy },
         Some(via) => StepKind::MoveCircular {
             via_in_base: (x_base_work * nalgebra::Point3::from(via)).coords,
             x_base_tool,
+            posture,
             speed_m_s,
             acceleration_m_s2,
             policy,

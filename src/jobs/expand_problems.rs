@@ -3,6 +3,7 @@
 use super::format::Job;
 use crate::config::problem::Problem;
 use crate::joints::JointVector;
+use crate::kinematics::configuration::{Configuration, ConfigurationMode, TurnMode, Wish};
 use crate::kinematics::{Chain, JointKind};
 use crate::planning::{LimitName, PlanProblem, PlanProblemKind};
 use crate::trajectory::path::{ArcProblem, ParameterUnit};
@@ -88,6 +89,36 @@ fn words(
             "a path without a jump of the joints".to_owned(),
             "begin with other joint positions, or split the path with a `move_j`",
         ),
+        PlanProblemKind::NoConfigurations => (
+            "this arm has no shoulder, elbow and wrist configurations".to_owned(),
+            "a target without these flags".to_owned(),
+            "remove them; of a target with several ways to reach it, write `joints_deg`",
+        ),
+        PlanProblemKind::WishNotGranted { wish, offered, turns, joints } => (
+            format!("no joint positions within the limits reach the target {}", asked(&wish, joints)),
+            format!("for instance {}", state(offered, &turns[..joints])),
+            "write this one, or write `\"configuration_mode\": \"nearest\"` and `\"turn_mode\": \"free\"`",
+        ),
+        PlanProblemKind::StartGoverns { asked, is } => (
+            format!("the path starts in the configuration {is} and keeps it; its target asks for {asked}"),
+            is.to_string(),
+            "change the configuration with a `move_j` before, or write that of the start",
+        ),
+        PlanProblemKind::ConfigurationChange { s, from, to } => (
+            format!("the configuration changes from {from} to {to} {}", at(s)),
+            "a path in one configuration".to_owned(),
+            "tilt the tool or move the path; or split it with a `move_j`",
+        ),
+        PlanProblemKind::TurnChange { s, joint, from, to } => (
+            format!("joint {} goes from turn {from} to turn {to} {}", joint + 1, at(s)),
+            format!("turn {from}, as `\"turn_mode\": \"same\"` asks"),
+            "begin with the joint further back, or write `\"turn_mode\": \"free\"`",
+        ),
+        PlanProblemKind::EndTurn { joint, asked, is } => (
+            format!("the path ends with joint {} in turn {is}, its target asks for turn {asked}", joint + 1),
+            format!("turn {is}"),
+            "unwind the joint with a `move_j` before, or write the turns the path leads to",
+        ),
         PlanProblemKind::SpeedNotHeld { s, limit, programmed_m_s, achievable_m_s } => (
             format!(
                 "{} allows {:.2} of {:.2} mm/s {}",
@@ -119,6 +150,26 @@ fn of_joint(chain: &Chain, joint: usize, value: f64) -> String {
     let kind = chain.joint_kind(joint).unwrap_or(JointKind::Revolute);
     let gap = if kind == JointKind::Prismatic { " " } else { "" };
     format!("{:.3}{gap}{}", value * kind.outside_per_unit(), kind.outside_unit())
+}
+
+/// What a target asks for, behind "reach the target".
+fn asked(wish: &Wish, joints: usize) -> String {
+    let branch = match wish.configuration {
+        ConfigurationMode::Exact(flags) => Some(format!("in the configuration {flags}")),
+        ConfigurationMode::Nearest(_) | ConfigurationMode::Free => None,
+    };
+    let turns = match wish.turns {
+        TurnMode::Use(turns) => Some(format!("in the turns {:?}", &turns[..joints])),
+        TurnMode::Same => Some("in the turns of the start".to_owned()),
+        TurnMode::Free => None,
+    };
+    [branch, turns].into_iter().flatten().collect::<Vec<_>>().join(" and ")
+}
+
+/// Branch and turns.
+fn state(branch: Option<Configuration>, turns: &[i8]) -> String {
+    let flags = branch.map_or_else(String::new, |branch| format!("{branch}, "));
+    format!("{flags}turns {turns:?}")
 }
 
 /// What limits, in the middle of a sentence.

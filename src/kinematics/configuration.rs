@@ -3,6 +3,7 @@
 
 use std::f64::consts::{PI, TAU};
 
+use super::chain::{Chain, JointKind};
 use crate::joints::{JointVector, MAX_JOINTS};
 
 /// On which side of axis 1 the wrist (three parallel axes: axis 6) is.
@@ -14,6 +15,11 @@ pub enum Shoulder {
     Back,
 }
 
+impl Shoulder {
+    /// Each with the name it has in documents.
+    pub const NAMED: [(&str, Self); 2] = [("front", Self::Front), ("back", Self::Back)];
+}
+
 /// On which side of the line from axis 2 to the wrist axis 3 is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Elbow {
@@ -23,6 +29,11 @@ pub enum Elbow {
     Down,
 }
 
+impl Elbow {
+    /// Each with the name it has in documents.
+    pub const NAMED: [(&str, Self); 2] = [("up", Self::Up), ("down", Self::Down)];
+}
+
 /// The sign of joint 5, counted from where axes 4 and 6 are parallel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wrist {
@@ -30,6 +41,11 @@ pub enum Wrist {
     NoFlip,
     /// Negative.
     Flip,
+}
+
+impl Wrist {
+    /// Each with the name it has in documents.
+    pub const NAMED: [(&str, Self); 2] = [("noflip", Self::NoFlip), ("flip", Self::Flip)];
 }
 
 /// Branch of a six-joint arm.
@@ -51,6 +67,27 @@ impl Configuration {
             + u8::from(self.elbow != other.elbow)
             + u8::from(self.wrist != other.wrist)
     }
+
+    /// Names of shoulder, elbow and wrist, as in documents.
+    #[must_use]
+    pub fn names(self) -> [&'static str; 3] {
+        [
+            name_of(&Shoulder::NAMED, self.shoulder),
+            name_of(&Elbow::NAMED, self.elbow),
+            name_of(&Wrist::NAMED, self.wrist),
+        ]
+    }
+}
+
+impl std::fmt::Display for Configuration {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [shoulder, elbow, wrist] = self.names();
+        write!(formatter, "{shoulder}, {elbow}, {wrist}")
+    }
+}
+
+fn name_of<T: Copy + PartialEq>(named: &[(&'static str, T); 2], value: T) -> &'static str {
+    named.iter().find(|(_, other)| *other == value).map_or("", |(name, _)| name)
 }
 
 /// Whole turns of each joint: 0 within -π..=π, 1 within π..=3π, and so on. Always 0 for sliding joints.
@@ -63,6 +100,15 @@ pub fn turn_of(value: f64) -> i8 {
     #[expect(clippy::cast_possible_truncation, reason = "clamped")]
     let turn = turn.clamp(-127.0, 127.0) as i8;
     turn
+}
+
+/// The turn number of each joint of `chain` at `q`; 0 for sliding joints and beyond the last.
+#[must_use]
+pub fn turns_of(chain: &Chain, q: &JointVector) -> Turns {
+    std::array::from_fn(|joint| match chain.joint_kind(joint) {
+        Some(JointKind::Revolute | JointKind::Continuous) => turn_of(q.get(joint)),
+        Some(JointKind::Prismatic) | None => 0,
+    })
 }
 
 /// Which branch a target asks for.

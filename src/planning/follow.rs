@@ -3,6 +3,7 @@
 
 use super::ceilings::{JOINT_SHARE, Row};
 use super::joint_derivatives::{JointDerivatives, joint_derivatives};
+use super::posture::Kept;
 use super::problem::{LimitName, PlanProblemKind};
 use super::{Limits, ToolLimits};
 use crate::geometry::{Pose, displacement};
@@ -63,6 +64,7 @@ pub(super) fn follow(
     limits: &Limits,
     path: &Path,
     q_start: &JointVector,
+    kept: &Kept<'_>,
 ) -> Followed {
     let count = sample_count(path);
     let spacing = path.length() / count_as_f64(count);
@@ -88,6 +90,7 @@ pub(super) fn follow(
             walk.check_branch(chain, path, &x_tool_flange, (s - spacing, s), (&q, &q_next));
         }
         q = q_next;
+        walk.lost = walk.lost.or_else(|| kept.lost(s, &q));
         let (x_base_flange, jacobian) = chain.forward_with_jacobian(&q);
         let jacobian_tool = tool_jacobian(&x_base_flange, &jacobian, x_flange_tool);
         let derivatives = joint_derivatives(chain, x_flange_tool, path, s, &q, &jacobian_tool);
@@ -106,6 +109,8 @@ struct Walk<'a> {
     /// Nearest sample below the threshold: s, closeness, fastest joint.
     nearest: Option<(f64, f64, usize)>,
     jump: Option<PlanProblemKind>,
+    /// What the path should have kept and does not.
+    lost: Option<PlanProblemKind>,
     /// For each joint: where it first left its limits, and the largest excess.
     outside: Vec<Option<(f64, f64)>>,
     joint_min: JointVector,
@@ -123,6 +128,7 @@ impl<'a> Walk<'a> {
             closest: f64::INFINITY,
             nearest: None,
             jump: None,
+            lost: None,
             outside: vec![None; joints],
             joint_min: q_start,
             joint_max: q_start,
@@ -232,7 +238,7 @@ impl<'a> Walk<'a> {
             let closeness_min = CLOSENESS_MIN;
             self.problems.push(PlanProblemKind::Singular { s, closeness, closeness_min, joint });
         } else if self.problems.is_empty() {
-            self.problems.extend(self.jump);
+            self.problems.extend(self.jump.or(self.lost));
         }
         let outside = self.outside.iter().enumerate().filter_map(|(joint, outside)| {
             outside.map(|(s, by)| PlanProblemKind::JointLimit { s, joint, by })

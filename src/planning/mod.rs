@@ -12,6 +12,7 @@ mod clearance;
 mod follow;
 mod joint_derivatives;
 mod motions;
+mod posture;
 mod problem;
 mod report;
 #[cfg(test)]
@@ -19,6 +20,7 @@ mod tests;
 pub mod waypoints;
 
 pub use clearance::{SegmentClearance, clearances};
+pub use posture::Posture;
 pub use problem::{LimitName, PlanProblem, PlanProblemKind, ValueName};
 pub use report::{PreflightReport, SegmentReport};
 
@@ -64,6 +66,8 @@ pub enum StepKind {
     MoveJoint {
         /// Where to.
         target: MoveTarget,
+        /// What it asks of the joint positions, where the target is a pose.
+        posture: Posture,
         /// Share of the joint speeds, > 0.
         speed: Ratio,
         /// Share of the joint accelerations, > 0.
@@ -73,6 +77,8 @@ pub enum StepKind {
     MoveLinear {
         /// Where to.
         x_base_tool: Pose,
+        /// What it asks of the joint positions.
+        posture: Posture,
         /// Speed of the tool, m/s, > 0.
         speed_m_s: f64,
         /// Acceleration of the tool, m/s², > 0; `None`: as much as the limits allow.
@@ -86,6 +92,8 @@ pub enum StepKind {
         via_in_base: Vector3<f64>,
         /// Where to.
         x_base_tool: Pose,
+        /// What it asks of the joint positions.
+        posture: Posture,
         /// Speed of the tool, m/s, > 0.
         speed_m_s: f64,
         /// Acceleration of the tool along the arc, m/s², > 0; `None`: as much as the limits allow.
@@ -117,7 +125,8 @@ pub enum StepKind {
 pub enum MoveTarget {
     /// Joint positions, rad or m.
     Joints(JointVector),
-    /// A pose of the tool; of the joint positions that reach it, the nearest to where the motion starts.
+    /// A pose of the tool; of the joint positions that reach it as the posture asks, the nearest to where the
+    /// motion starts.
     Pose(Pose),
 }
 

@@ -2,6 +2,7 @@
 
 use super::ceilings::{self, Chosen, Row, Wanted};
 use super::follow::{CLOSENESS_MIN, follow};
+use super::posture::{Kept, Posture, other_turn};
 use super::problem::{LimitName, PlanProblem, PlanProblemKind, ValueName};
 use super::report::{PreflightReport, SegmentReport};
 use super::{Limits, MoveTarget, Plan, PlannedPiece, Program, SpeedPolicy, Step, StepKind};
@@ -11,7 +12,7 @@ use crate::dynamics::RigidBody;
 use crate::geometry::Pose;
 use crate::joints::JointVector;
 use crate::kinematics::Chain;
-use crate::kinematics::configuration::Wish;
+use crate::kinematics::configuration::{ConfigurationMode, Wish, turns_of};
 use crate::kinematics::inverse::{GlobalSettings, InverseResult, Solver, inverse_from_seed};
 use crate::trajectory::path::{ArcPath, JointPath, LinePath, ParameterUnit, Path};
 use crate::trajectory::{Ceiling, Segment, time_law};
@@ -49,6 +50,7 @@ pub(super) struct Planner<'a> {
 struct ToolMotion {
     path: Path,
     x_base_tool_end: Pose,
+    posture: Posture,
     speed_m_s: f64,
     acceleration_m_s2: Option<f64>,
     policy: SpeedPolicy,
@@ -131,10 +133,10 @@ impl<'a> Planner<'a> {
                 self.q = None;
                 return Ok(());
             }
-            StepKind::MoveJoint { target, speed, acceleration } => {
-                return self.move_joint(instruction, target, *speed, *acceleration);
+            StepKind::MoveJoint { target, posture, speed, acceleration } => {
+                return self.move_joint(instruction, target, posture, *speed, *acceleration);
             }
-            StepKind::MoveLinear { x_base_tool, speed_m_s, acceleration_m_s2, policy } => {
+            StepKind::MoveLinear { x_base_tool, posture, speed_m_s, acceleration_m_s2, policy } => {
                 if !is_finite(x_base_tool) {
                     self.q = None;
                     return invalid(ValueName::Target);
@@ -143,13 +145,21 @@ impl<'a> Planner<'a> {
                 let motion = ToolMotion {
                     path: Path::Line(LinePath::new(x_base_start, *x_base_tool)),
                     x_base_tool_end: *x_base_tool,
+                    posture: *posture,
                     speed_m_s: *speed_m_s,
                     acceleration_m_s2: *acceleration_m_s2,
                     policy: *policy,
                 };
                 return self.move_tool(instruction, &motion);
             }
-            StepKind::MoveCircular { via_in_base, x_base_tool, speed_m_s, acceleration_m_s2, policy } => {
+            StepKind::MoveCircular {
+                via_in_base,
+                x_base_tool,
+                posture,
+                speed_m_s,
+                acceleration_m_s2,
+                policy,
+            } => {
                 if !is_finite(x_base_tool) || !via_in_base.iter().all(|value| value.is_finite()) {
                     self.q = None;
                     return invalid(ValueName::Target);
@@ -158,13 +168,14 @@ impl<'a> Planner<'a> {
                 let arc = match ArcPath::new(x_base_start, *via_in_base, *x_base_tool) {
                     Ok(arc) => arc,
                     Err(problem) => {
-                        self.q = self.nearest(x_base_tool);
+                        self.q = self.nearest(x_base_tool, &Wish::FREE);
                         return Err(vec![PlanProblemKind::Arc(problem)]);
                     }
                 };
                 let motion = ToolMotion {
                     path: Path::Arc(arc),
                     x_base_tool_end: *x_base_tool,
+                    posture: *posture,
                     speed_m_s: *speed_m_s,
                     acceleration_m_s2: *acceleration_m_s2,
                     policy: *policy,
@@ -206,21 +217,38 @@ impl<'a> Planner<'a> {
 
     /// Goes on from the target of a motion whose start is not known.
     fn take_up(&mut self, x_base_tool: &Pose) -> Result<(), Vec<PlanProblemKind>> {
-        self.q = self.nearest(x_base_tool);
+        self.q = self.nearest(x_base_tool, &Wish::FREE);
         if self.q.is_some() { Ok(()) } else { Err(vec![self.out_of_reach(x_base_tool)]) }
     }
 
     /// Joint positions for a pose of the tool, nearest to where the arm stands (or to the start).
-    fn nearest(&self, x_base_tool: &Pose) -> Option<JointVector> {
+    fn nearest(&self, x_base_tool: &Pose, wish: &Wish) -> Option<JointVector> {
         let x_base_flange = x_base_tool * self.x_flange_tool.inverse();
         let seed = self.q.unwrap_or(self.q_start);
-        self.solver.as_ref()?.nearest(&x_base_flange, &seed, &Wish::FREE).map(|solution| solution.q)
+        self.solver.as_ref()?.nearest(&x_base_flange, &seed, wish).map(|solution| solution.q)
+    }
+
+    /// Joint positions for a pose of the tool as a posture asks for them.
+    fn taken(&self, x_base_tool: &Pose, posture: &Posture) -> Result<JointVector, PlanProblemKind> {
+        let wish = &posture.wish;
+        if let Some(q) = self.nearest(x_base_tool, wish) {
+            return Ok(q);
+        }
+        let free = self.nearest(x_base_tool, &Wish::FREE).ok_or_else(|| self.out_of_reach(x_base_tool))?;
+        let offered = self.solver.as_ref().and_then(|solver| solver.configuration(&free));
+        Err(if offered.is_none() && matches!(wish.configuration, ConfigurationMode::Exact(_)) {
+            PlanProblemKind::NoConfigurations
+        } else {
+            let (turns, joints) = (turns_of(self.chain, &free), free.len());
+            PlanProblemKind::WishNotGranted { wish: *wish, offered, turns, joints }
+        })
     }
 
     fn move_joint(
         &mut self,
         instruction: u32,
         target: &MoveTarget,
+        posture: &Posture,
         speed: Ratio,
         acceleration: Ratio,
     ) -> Result<(), Vec<PlanProblemKind>> {
@@ -232,7 +260,7 @@ impl<'a> Planner<'a> {
             kinds.push(PlanProblemKind::Value(ValueName::Acceleration));
         }
         let start = self.q;
-        self.q = match self.joint_target(target) {
+        self.q = match self.joint_target(target, posture) {
             Ok(q) => Some(q),
             Err(kind) => {
                 kinds.push(kind);
@@ -291,7 +319,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Joint positions of a target, within the limits.
-    fn joint_target(&self, target: &MoveTarget) -> Result<JointVector, PlanProblemKind> {
+    fn joint_target(&self, target: &MoveTarget, posture: &Posture) -> Result<JointVector, PlanProblemKind> {
         match target {
             MoveTarget::Joints(q) => {
                 let (expected, found) = (self.chain.joint_count(), q.len());
@@ -307,7 +335,7 @@ impl<'a> Planner<'a> {
                 }
             }
             MoveTarget::Pose(pose) if !is_finite(pose) => Err(PlanProblemKind::Value(ValueName::Target)),
-            MoveTarget::Pose(pose) => self.nearest(pose).ok_or_else(|| self.out_of_reach(pose)),
+            MoveTarget::Pose(pose) => self.taken(pose, posture),
         }
     }
 
@@ -359,8 +387,19 @@ impl<'a> Planner<'a> {
             return Ok(());
         }
 
-        let followed = follow(self.chain, &self.x_flange_tool, self.limits, &path, &q_start);
+        let kept = match Kept::from_start(self.chain, self.solver.as_ref(), &q_start, &motion.posture) {
+            Ok(kept) => kept,
+            Err(kind) => {
+                kinds.push(kind);
+                Kept::from_start(self.chain, self.solver.as_ref(), &q_start, &Posture::FREE)
+                    .map_err(|kind| vec![kind])?
+            }
+        };
+        let followed = follow(self.chain, &self.x_flange_tool, self.limits, &path, &q_start, &kept);
         kinds.extend_from_slice(&followed.problems);
+        if followed.problems.is_empty() {
+            kinds.extend(other_turn(self.chain, &motion.posture, &followed.q_end));
+        }
         let rows: Vec<Row> = followed.rows.iter().flat_map(|rows| ceilings::compress(rows)).collect();
         let wanted = wanted(motion);
         if kinds.is_empty() {
@@ -373,7 +412,9 @@ impl<'a> Planner<'a> {
             // Go on behind the bad motion, on its branch if the end was reached, else on any.
             let on_branch = self.is_at(&followed.q_end, &motion.x_base_tool_end)
                 && outside(self.limits, &followed.q_end).is_none();
-            self.q = on_branch.then_some(followed.q_end).or_else(|| self.nearest(&motion.x_base_tool_end));
+            self.q = on_branch
+                .then_some(followed.q_end)
+                .or_else(|| self.nearest(&motion.x_base_tool_end, &Wish::FREE));
             return Err(kinds);
         }
         segment.q_end = followed.q_end;
@@ -463,6 +504,8 @@ impl<'a> Planner<'a> {
             joint_jerk_ratio: of_joints(2),
             limited_by,
             closest_singularity: None,
+            configuration: self.solver.as_ref().and_then(|solver| solver.configuration(&segment.q_end)),
+            turns: turns_of(self.chain, &segment.q_end),
             joint_min: segment.q_start,
             joint_max: segment.q_start,
         }

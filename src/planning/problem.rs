@@ -1,5 +1,6 @@
 //! What keeps a program from being planned: data with the place and the amount, one entry a mistake.
 
+use crate::kinematics::configuration::{Configuration, Turns, Wish};
 use crate::trajectory::path::{ArcProblem, ParameterUnit};
 
 /// A limit that a motion runs into.
@@ -136,6 +137,61 @@ pub enum PlanProblemKind {
         joint: usize,
         /// By how much, rad or m.
         by: f64,
+    },
+    /// A target asks for a branch, but the arm has none to choose from.
+    #[error("the arm has no shoulder, elbow and wrist configurations")]
+    NoConfigurations,
+    /// The target is reached, but not as asked for.
+    #[error("the target is not reached in the configuration and turns asked for, but for instance otherwise")]
+    WishNotGranted {
+        /// What was asked for.
+        wish: Wish,
+        /// Branch of the joint positions nearest to where the motion starts.
+        offered: Option<Configuration>,
+        /// Their turns.
+        turns: Turns,
+        /// How many joints the arm has.
+        joints: usize,
+    },
+    /// A path asks for a branch at its end that is not that of its start.
+    #[error("the path starts {is} and cannot end {asked}")]
+    StartGoverns {
+        /// What the target asks for.
+        asked: Configuration,
+        /// Where the motion starts.
+        is: Configuration,
+    },
+    /// The path goes from one branch to another.
+    #[error("the configuration changes from {from} to {to} at s = {s:.4}")]
+    ConfigurationChange {
+        /// Where.
+        s: f64,
+        /// Before.
+        from: Configuration,
+        /// Behind.
+        to: Configuration,
+    },
+    /// The path winds or unwinds a joint although its target asks for the turns of the start.
+    #[error("joint {} goes from turn {from} to turn {to} at s = {s:.4}", joint + 1)]
+    TurnChange {
+        /// Where.
+        s: f64,
+        /// The joint.
+        joint: usize,
+        /// Turn at the start.
+        from: i8,
+        /// Turn there.
+        to: i8,
+    },
+    /// A path does not end in the turns its target asks for.
+    #[error("joint {} ends in turn {is} instead of {asked}", joint + 1)]
+    EndTurn {
+        /// The joint.
+        joint: usize,
+        /// What the target asks for.
+        asked: i8,
+        /// Where the path leads.
+        is: i8,
     },
     /// The programmed speed cannot be held, and the motion insists on it.
     #[error("{limit} allows only {achievable_m_s:.4} m/s of {programmed_m_s:.4} m/s at s = {s:.4}")]

@@ -2,6 +2,7 @@
 
 use super::problem::LimitName;
 use crate::joints::JointVector;
+use crate::kinematics::configuration::{Configuration, Turns};
 use crate::trajectory::path::ParameterUnit;
 
 /// The report of a whole program.
@@ -41,6 +42,10 @@ pub struct SegmentReport {
     /// Closest approach to a singular pose: smallest singular value of the Jacobian over the characteristic
     /// length. `None` for joint motions, where it does not matter.
     pub closest_singularity: Option<f64>,
+    /// Branch at the end; `None` for arms without.
+    pub configuration: Option<Configuration>,
+    /// Whole turns of the joints at the end.
+    pub turns: Turns,
     /// Least position of each joint, rad or m.
     pub joint_min: JointVector,
     /// Largest position of each joint, rad or m.

@@ -7,6 +7,7 @@ use proptest::test_runner::RngSeed;
 use super::ceilings::{JOINT_SHARE, Row, Wanted, choose, compress};
 use super::follow::follow;
 use super::joint_derivatives::{JointDerivatives, by_differences, joint_derivatives};
+use super::posture::Kept;
 use super::*;
 use crate::config::kinematic_model::EmbeddedModel;
 use crate::kinematics::inverse::{InverseResult, InverseSettings, inverse_from_seed};
@@ -190,7 +191,8 @@ fn rows_of_a_followed_path_bound_the_derivatives_between_the_samples() {
         x_start.rotation,
     );
     let path = Path::Line(LinePath::new(x_start, end));
-    let followed = follow(&chain, &torch(), &limits, &path, &start());
+    let kept = Kept::from_start(&chain, None, &start(), &Posture::FREE).expect("nothing is asked");
+    let followed = follow(&chain, &torch(), &limits, &path, &start(), &kept);
     assert!(followed.problems.is_empty(), "{:?}", followed.problems);
     for (joint, rows) in followed.rows.iter().take(6).enumerate() {
         for pair in rows.windows(2).step_by(7) {

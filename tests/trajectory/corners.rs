@@ -7,7 +7,8 @@ use motiond::geometry::Pose;
 use motiond::joints::JointVector;
 use motiond::machine::{ControlEpoch, RunTag};
 use motiond::planning::{
-    LimitName, MoveTarget, PlanProblem, PlanProblemKind, Program, SpeedPolicy, StepKind, ValueName, plan,
+    LimitName, MoveTarget, PlanProblem, PlanProblemKind, Posture, Program, SpeedPolicy, StepKind, ValueName,
+    plan,
 };
 use motiond::trajectory::path::{ArcProblem, ParameterUnit};
 use motiond::trajectory::time_law::Target;
@@ -232,11 +233,13 @@ fn numbers_that_are_none_are_refused_by_name() {
     let nan = displaced(&x_home(), [f64::NAN, 0.0, 0.0], [0.0; 3]);
     let ratio = |speed, acceleration| StepKind::MoveJoint {
         target: MoveTarget::Joints(home()),
+        posture: Posture::FREE,
         speed: Ratio::new(speed).expect("in 0..=1"),
         acceleration: Ratio::new(acceleration).expect("in 0..=1"),
     };
     let accelerated = |acceleration| StepKind::MoveLinear {
         x_base_tool: there,
+        posture: Posture::FREE,
         speed_m_s: 0.1,
         acceleration_m_s2: Some(acceleration),
         policy: ADAPT,

@@ -4,6 +4,7 @@
 mod corners;
 mod heap;
 mod limits_kept;
+mod posture;
 mod support;
 mod waypoints;
 

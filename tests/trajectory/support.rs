@@ -7,7 +7,8 @@ use motiond::joints::JointVector;
 use motiond::kinematics::Chain;
 use motiond::kinematics::inverse::{InverseResult, InverseSettings, inverse_from_seed};
 use motiond::planning::{
-    Limits, MoveTarget, Plan, PlanProblem, Program, RateLimits, SpeedPolicy, Step, StepKind, ToolLimits, plan,
+    Limits, MoveTarget, Plan, PlanProblem, Posture, Program, RateLimits, SpeedPolicy, Step, StepKind,
+    ToolLimits, plan,
 };
 use motiond::trajectory::Segment;
 use motiond::trajectory::path::PathPoint;
@@ -50,17 +51,18 @@ pub(crate) fn step(instruction: u32, kind: StepKind) -> Step {
 }
 
 pub(crate) fn move_joint(target: MoveTarget) -> StepKind {
-    StepKind::MoveJoint { target, speed: Ratio::ONE, acceleration: Ratio::ONE }
+    StepKind::MoveJoint { target, posture: Posture::FREE, speed: Ratio::ONE, acceleration: Ratio::ONE }
 }
 
 pub(crate) fn move_linear(x_base_tool: Pose, speed_m_s: f64, policy: SpeedPolicy) -> StepKind {
-    StepKind::MoveLinear { x_base_tool, speed_m_s, acceleration_m_s2: None, policy }
+    StepKind::MoveLinear { x_base_tool, posture: Posture::FREE, speed_m_s, acceleration_m_s2: None, policy }
 }
 
 pub(crate) fn move_circular(via: Vector3<f64>, x_base_tool: Pose, speed_m_s: f64) -> StepKind {
     StepKind::MoveCircular {
         via_in_base: via,
         x_base_tool,
+        posture: Posture::FREE,
         speed_m_s,
         acceleration_m_s2: None,
         policy: SpeedPolicy::Adapt,

@@ -8,7 +8,8 @@ use super::source::ModelSource;
 use crate::cli::{Exit, print_error};
 use crate::config::kinematic_model::KinematicModel;
 use crate::joints::JointVector;
-use crate::kinematics::configuration::{Configuration, Elbow, Shoulder, Wish, Wrist, turn_of};
+use crate::kinematics::Chain;
+use crate::kinematics::configuration::{Configuration, Wish, turns_of};
 use crate::kinematics::inverse::{Solution, Solver};
 
 /// Most solutions of one pose that are printed.
@@ -37,29 +38,16 @@ struct Branch {
 }
 
 impl Branch {
-    fn of(configuration: Configuration, q: &JointVector) -> Self {
-        Self {
-            shoulder: match configuration.shoulder {
-                Shoulder::Front => "front",
-                Shoulder::Back => "back",
-            },
-            elbow: match configuration.elbow {
-                Elbow::Up => "up",
-                Elbow::Down => "down",
-            },
-            wrist: match configuration.wrist {
-                Wrist::NoFlip => "noflip",
-                Wrist::Flip => "flip",
-            },
-            turns: q.iter().map(turn_of).collect(),
-        }
+    fn of(configuration: Configuration, chain: &Chain, q: &JointVector) -> Self {
+        let [shoulder, elbow, wrist] = configuration.names();
+        Self { shoulder, elbow, wrist, turns: turns_of(chain, q)[..q.len()].to_vec() }
     }
 }
 
 impl Answer {
-    fn push(&mut self, solution: &Solution) {
+    fn push(&mut self, chain: &Chain, solution: &Solution) {
         self.solutions.push(solution.q.as_slice().to_vec());
-        self.configuration.push(solution.configuration.map(|branch| Branch::of(branch, &solution.q)));
+        self.configuration.push(solution.configuration.map(|branch| Branch::of(branch, chain, &solution.q)));
     }
 }
 
@@ -87,11 +75,11 @@ fn answer(question: &Question, model: &KinematicModel, solver: &Solver) -> Resul
     let mut answer = Answer::default();
     if question.flag("all")? {
         solver.each(&pose, &seed, &mut |solution| {
-            answer.push(solution);
+            answer.push(&model.chain, solution);
             answer.solutions.len() < SOLUTIONS_MAX
         });
     } else if let Some(solution) = solver.nearest(&pose, &seed, &Wish::FREE) {
-        answer.push(&solution);
+        answer.push(&model.chain, &solution);
     }
     Ok(answer)
 }

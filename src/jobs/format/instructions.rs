@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use super::posture::read_posture;
 use super::{CartesianMove, Instruction, JobTarget, MoveJ, SEAM_MOTIONS_MAX, Seam, known, read_joints};
 use crate::boundary::phase_table::Action;
 use crate::config::cell::Cell;
 use crate::config::document::{Range, Table, Value, listed};
 use crate::config::problem::Problems;
 use crate::config::quantities::{COORDINATE, read_pose, read_speed};
-use crate::planning::SpeedPolicy;
+use crate::planning::{Posture, SpeedPolicy};
 use crate::processes::{PROCESSES, Process, ProcessPath};
 use crate::units::Ratio;
 
@@ -74,7 +75,8 @@ fn read_instruction(item: &Value<'_>, cell: &Cell, seams: &mut usize) -> Result<
     match verb {
         Verb::MoveJ => read_move_j(&mut table, cell).map(Instruction::MoveJ).map_err(|target| {
             vec![target.map(|target| {
-                Instruction::MoveJ(MoveJ { target, speed: Ratio::ONE, acceleration: Ratio::ONE })
+                let (speed, acceleration) = (Ratio::ONE, Ratio::ONE);
+                Instruction::MoveJ(MoveJ { target, posture: Posture::FREE, speed, acceleration })
             })]
         }),
         Verb::MoveL => read_free_move(&mut table, cell, false),
@@ -94,9 +96,8 @@ fn read_instruction(item: &Value<'_>, cell: &Cell, seams: &mut usize) -> Result<
 }
 
 /// A motion whose way is known, at a speed that any way allows.
-const fn stand_in((via, x_work_tool): Geometry) -> Instruction {
-    let policy = SpeedPolicy::Adapt;
-    Instruction::Move(CartesianMove { via, x_work_tool, speed: STAND_IN_SPEED, acceleration: None, policy })
+const fn stand_in(geometry: Geometry) -> Instruction {
+    Instruction::Move(geometry.at_speed(STAND_IN_SPEED, None, SpeedPolicy::Adapt))
 }
 
 /// A joint motion; of one with mistakes the target, if that is none of them.
@@ -117,9 +118,12 @@ fn read_move_j(table: &mut Table<'_>, cell: &Cell) -> Result<MoveJ, Option<JobTa
             None
         }
     };
-    match (target, speed, acceleration) {
-        (Some(target), Some(speed), Some(acceleration)) => Ok(MoveJ { target, speed, acceleration }),
-        (target, _, _) => Err(target),
+    let posture = read_posture(table, cell, table.has("joints_deg"));
+    match (target, posture, speed, acceleration) {
+        (Some(target), Some(posture), Some(speed), Some(acceleration)) => {
+            Ok(MoveJ { target, posture, speed, acceleration })
+        }
+        (target, ..) => Err(target),
     }
 }
 
@@ -134,25 +138,34 @@ fn read_percent(table: &mut Table<'_>, key: &'static str, default: Option<f64>) 
 
 /// A line or an arc outside a seam, with its own speed; of one with mistakes its way, if that is none of them.
 fn read_free_move(table: &mut Table<'_>, cell: &Cell, arc: bool) -> Result<Instruction, Part> {
-    let geometry = read_geometry(table, arc);
+    let geometry = read_geometry(table, cell, arc);
     let speed = read_speed(table, cell.tcp_limits.speed_max);
     let max_mm_s2 = cell.tcp_limits.acceleration_max * 1e3;
     let acceleration = table.maybe("a_mm_s2", |value| {
         value.number(Range::new(1.0, max_mm_s2, "mm/s²")).map(|acceleration| acceleration * 1e-3)
     });
     let policy = table.or_default("policy", SpeedPolicy::Adapt, |value| value.choice(&POLICIES));
-    let whole = || {
-        let (via, x_work_tool) = geometry?;
-        let (speed, acceleration, policy) = (speed?, acceleration?, policy?);
-        Some(Instruction::Move(CartesianMove { via, x_work_tool, speed, acceleration, policy }))
-    };
+    let whole = || Some(Instruction::Move(geometry?.at_speed(speed?, acceleration?, policy?)));
     whole().ok_or_else(|| vec![geometry.map(stand_in)])
 }
 
-type Geometry = (Option<nalgebra::Vector3<f64>>, crate::geometry::Pose);
+/// The way of a line or an arc, and how the joints take it.
+#[derive(Clone, Copy)]
+struct Geometry {
+    via: Option<nalgebra::Vector3<f64>>,
+    x_work_tool: crate::geometry::Pose,
+    posture: Posture,
+}
 
-/// `pose` of a line; `via_mm` and `pose` of an arc.
-fn read_geometry(table: &mut Table<'_>, arc: bool) -> Option<Geometry> {
+impl Geometry {
+    const fn at_speed(self, speed: f64, acceleration: Option<f64>, policy: SpeedPolicy) -> CartesianMove {
+        let Self { via, x_work_tool, posture } = self;
+        CartesianMove { via, x_work_tool, posture, speed, acceleration, policy }
+    }
+}
+
+/// `pose` of a line; `via_mm` and `pose` of an arc; what the target asks of the joints.
+fn read_geometry(table: &mut Table<'_>, cell: &Cell, arc: bool) -> Option<Geometry> {
     let via = if arc {
         let allowed = || format!("a list of 3 numbers, {}", COORDINATE.describe());
         let via = table.required("via_mm", allowed).and_then(|value| value.vector::<3>(COORDINATE));
@@ -161,7 +174,8 @@ fn read_geometry(table: &mut Table<'_>, arc: bool) -> Option<Geometry> {
         Some(None)
     };
     let pose = table.section("pose").and_then(|mut pose| read_pose(&mut pose));
-    Some((via?, pose?))
+    let posture = read_posture(table, cell, false);
+    Some(Geometry { via: via?, x_work_tool: pose?, posture: posture? })
 }
 
 fn read_wait_input(table: &mut Table<'_>, cell: &Cell) -> Option<Instruction> {
@@ -248,16 +262,14 @@ fn read_seam(mut table: Table<'_>, cell: &Cell, number: usize) -> Result<Seam, P
     let name = table.maybe("name", |value| value.text(80).map(str::to_owned));
     let process = read_process(&mut table, cell);
     let policy = table.or_default("policy", SpeedPolicy::Strict, |value| value.choice(&POLICIES));
-    let read: Option<Vec<Option<Geometry>>> =
-        table.list("path", 1..=SEAM_MOTIONS_MAX).map(|items| items.iter().map(read_seam_move).collect());
+    let read: Option<Vec<Option<Geometry>>> = table
+        .list("path", 1..=SEAM_MOTIONS_MAX)
+        .map(|items| items.iter().map(|item| read_seam_move(item, cell)).collect());
     let whole = || {
         let (process, policy) = (process?, policy?);
         let speed = process.travel_speed_m_s();
         let path: Option<Vec<Geometry>> = read.as_ref()?.iter().copied().collect();
-        let path = path?
-            .into_iter()
-            .map(|(via, x_work_tool)| CartesianMove { via, x_work_tool, speed, acceleration: None, policy })
-            .collect();
+        let path = path?.into_iter().map(|geometry| geometry.at_speed(speed, None, policy)).collect();
         Some(Seam { name: name?.unwrap_or_else(|| format!("seam-{number}")), process, path })
     };
     whole().ok_or_else(|| match read {
@@ -267,7 +279,7 @@ fn read_seam(mut table: Table<'_>, cell: &Cell, number: usize) -> Result<Seam, P
 }
 
 /// A line or an arc of a seam; its speed is the travel speed of the process.
-fn read_seam_move(item: &Value<'_>) -> Option<Geometry> {
+fn read_seam_move(item: &Value<'_>, cell: &Cell) -> Option<Geometry> {
     let mut table = item.table()?;
     let Some(arc) = table.choice("do", &[("move_l", false), ("move_c", true)]) else {
         table.abandon();
@@ -283,7 +295,7 @@ fn read_seam_move(item: &Value<'_>) -> Option<Geometry> {
             );
         }
     }
-    read_geometry(&mut table, arc)
+    read_geometry(&mut table, cell, arc)
 }
 
 /// The data of the one process of a seam, written here or named.

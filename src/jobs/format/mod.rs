@@ -15,10 +15,16 @@
 //! }
 //! ```
 //!
+//! A target that is a pose may ask for a branch of the arm and for whole turns of its joints:
+//! `"configuration": {"shoulder": "front", "elbow": "up", "wrist": "noflip", "turns": [0, 0, 0, 0, 0, 1]}` with
+//! `"configuration_mode"` `exact` (the default beside flags), `nearest` or `free` and `"turn_mode"` `use` (the
+//! default beside turns), `same` or `free`. On a line or an arc the branch is that of its start.
+//!
 //! Units are in the keys. Poses are those of the tool in the work object's frame. Every mistake of a
 //! document is reported at once, each with its path in the document.
 
 mod instructions;
+mod posture;
 
 use std::sync::Arc;
 
@@ -30,7 +36,7 @@ use crate::dynamics::RigidBody;
 use crate::geometry::Pose;
 use crate::joints::JointVector;
 use crate::kinematics::JointKind;
-use crate::planning::SpeedPolicy;
+use crate::planning::{Posture, SpeedPolicy};
 use crate::processes::ProcessPath;
 use crate::units::Ratio;
 
@@ -93,6 +99,8 @@ pub enum Instruction {
 pub struct MoveJ {
     /// Where to.
     pub target: JobTarget,
+    /// What it asks of the joint positions, where the target is a pose.
+    pub posture: Posture,
     /// Share of the joint speeds, > 0.
     pub speed: Ratio,
     /// Share of the joint accelerations, > 0.
@@ -115,6 +123,8 @@ pub struct CartesianMove {
     pub via: Option<nalgebra::Vector3<f64>>,
     /// Pose of the tool at the end, work object's frame.
     pub x_work_tool: Pose,
+    /// What it asks of the joint positions.
+    pub posture: Posture,
     /// Speed of the tool, m/s.
     pub speed: f64,
     /// Acceleration of the tool, m/s²; `None`: as much as the limits allow.

@@ -87,6 +87,33 @@ fn wrong_instructions() -> Vec<(String, &'static str, &'static str)> {
             "found \"hope\"",
         ),
         (
+            format!(
+                r#"{{"do":"move_l",{pose},"v_mm_s":10,"configuration":{{"shoulder":"front","wrist":"flip"}}}}"#
+            ),
+            "instructions[0].configuration.elbow",
+            "missing",
+        ),
+        (
+            format!(r#"{{"do":"move_l",{pose},"v_mm_s":10,"configuration":{{"turns":[0,0,0,0,0]}}}}"#),
+            "instructions[0].configuration.turns",
+            "a list of 5",
+        ),
+        (
+            format!(r#"{{"do":"move_j",{pose},"speed_pct":10,"configuration_mode":"nearest"}}"#),
+            "instructions[0].configuration",
+            "missing",
+        ),
+        (
+            format!(r#"{{"do":"move_c",{pose},"via_mm":[0,0,9],"v_mm_s":10,"turn_mode":"use"}}"#),
+            "instructions[0].configuration",
+            "missing",
+        ),
+        (
+            r#"{"do":"move_j","joints_deg":[0,0,0,0,0,0],"speed_pct":50,"turn_mode":"same"}"#.into(),
+            "instructions[0].turn_mode",
+            "written beside `joints_deg`",
+        ),
+        (
             r#"{"do":"move_l","v_mm_s":10,"pose":{"position_mm":[0,0,0],"quaternion_wxyz":[1,1,0,0]}}"#
                 .into(),
             "instructions[0].pose.quaternion_wxyz",
@@ -353,6 +380,37 @@ fn what_planning_refuses_is_reported_at_its_instruction() {
     assert_eq!(found[0].place, "instructions[0]");
     assert!(found[0].message.contains("reach"), "{}", found[0]);
     assert!(!found[0].remedy.is_empty());
+}
+
+#[test]
+fn a_target_takes_branch_and_turns_as_the_solver_prints_them_and_the_report_shows_them() {
+    let flags =
+        r#""configuration":{"shoulder":"front","elbow":"up","wrist":"flip","turns":[0,0,0,0,0,TURN]}"#;
+    let flags = |turn: i8| flags.replace("TURN", &turn.to_string());
+    let pose = r#""pose":{"position_mm":[-100,0,300],"quaternion_wxyz":[0,0,1,0]}"#;
+    let planned =
+        |turn| plan_of(&job_of(&format!(r#"{{"do":"move_j",{pose},"speed_pct":50,{}}}"#, flags(turn))));
+    let turns: Vec<i8> = (-2..=2).filter(|turn| planned(*turn).is_ok()).collect();
+    assert!(!turns.is_empty());
+    let turn = turns[0];
+    let plan = planned(turn).expect("was planned");
+    let flags = flags(turn);
+    let segment = plan.report.segments.last().expect("one motion");
+    let branch = segment.configuration.expect("a spherical wrist");
+    assert_eq!((branch.to_string().as_str(), segment.turns[5]), ("front, up, flip", turn));
+    // A line from there to the other branch, and one that must not wind joint 6 further.
+    let other = flags.replace("\"flip\"", "\"noflip\"");
+    let line = |asked: &str| {
+        format!(
+            r#"{{"do":"move_j",{pose},"speed_pct":50,{flags}}},{{"do":"move_l",{},"v_mm_s":50,{asked}}}"#,
+            pose.replace("-100", "-60")
+        )
+    };
+    let found = plan_of(&job_of(&line(&other))).expect_err("another branch");
+    assert_eq!(found[0].place, "instructions[1]");
+    assert!(found[0].to_string().contains("front, up, flip and keeps it"), "{}", found[0]);
+    let flags = format!(r#"{flags},"turn_mode":"free""#);
+    plan_of(&job_of(&line(&flags))).unwrap_or_else(|found| panic!("{}", lines(&found)));
 }
 
 #[test]
