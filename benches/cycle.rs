@@ -166,6 +166,7 @@ fn ideal(joints: usize) -> (Ideal, Shuttle) {
         inverse: InverseSettings::default(),
         limits: JointLimits::from_slice(&vec![limit; joints]).expect("at most twelve"),
         scaling: ArmScaling::new(&scaling, Coupling::identity(joints)).expect("one drive a joint"),
+        positions: motiond::positions::PositionsAtStart::as_in_cell_file(6),
         drive_subdevices: std::array::from_fn(|drive| drive),
         brake_release_s: 0.0,
         brake_close_s: 0.0,

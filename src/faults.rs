@@ -56,6 +56,8 @@ pub enum FaultCode {
     PositionJump = 2006,
     /// A drive shows another mode of operation than commanded.
     DriveMode = 2007,
+    /// The position of a joint is not relied on: it must be mastered, homed or confirmed first.
+    PositionUntrusted = 2008,
     /// A setpoint is not a finite number.
     SetpointNotFinite = 3001,
     /// A setpoint leaves the position limits, or could not be stopped inside them.
@@ -84,7 +86,7 @@ pub enum FaultCode {
 
 impl FaultCode {
     /// Every code.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::FramesLost,
         Self::WorkingCounterLow,
         Self::WorkingCounterHigh,
@@ -100,6 +102,7 @@ impl FaultCode {
         Self::FollowingError,
         Self::PositionJump,
         Self::DriveMode,
+        Self::PositionUntrusted,
         Self::SetpointNotFinite,
         Self::SetpointPosition,
         Self::SetpointSpeed,

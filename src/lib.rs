@@ -14,11 +14,11 @@
 //!
 //! | layer | folders | allocate, block, log |
 //! |---|---|---|
-//! | 1 vocabulary and mathematics | [`units`], [`joints`], [`machine`], [`faults`], [`devices`], [`bus_health`], [`geometry`], [`kinematics`], [`collision`], [`dynamics`], [`trajectory`] | never |
+//! | 1 vocabulary and mathematics | [`units`], [`joints`], [`machine`], [`faults`], [`devices`], [`positions`], [`bus_health`], [`geometry`], [`kinematics`], [`collision`], [`dynamics`], [`trajectory`] | never |
 //! | 2 shared by both sides | [`config`], [`boundary`] | at start only; the queues never |
 //! | 3 real-time side | [`realtime`], [`drives`], [`fieldbus`], [`platform`] | never in the cycle |
 //! | 3 other end of the wire | [`simulator`] | at start only |
-//! | 4 daemon side | [`jobs`], [`calibration`], [`processes`], [`planning`], [`api`], [`telemetry`], [`cli`] | yes |
+//! | 4 daemon side | [`jobs`], [`mastering`], [`calibration`], [`processes`], [`planning`], [`api`], [`telemetry`], [`cli`] | yes |
 //!
 //! The real-time side and the daemon side never name each other; both use `boundary`, `config` and
 //! layer 1. The simulator uses layer 1 and nothing else. `cli` assembles everything. A test
@@ -77,6 +77,7 @@ pub mod geometry;
 pub mod joints;
 pub mod kinematics;
 pub mod machine;
+pub mod positions;
 pub mod trajectory;
 pub mod units;
 
@@ -94,6 +95,7 @@ pub mod api;
 pub mod calibration;
 pub mod cli;
 pub mod jobs;
+pub mod mastering;
 pub mod planning;
 pub mod processes;
 pub mod telemetry;

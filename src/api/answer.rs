@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::request::{OnLoss, Topic};
 use crate::api::error::ProblemData;
+use crate::mastering::record::{DriveRecord, Mastered};
 use crate::telemetry::status::Status;
 
 /// The answer to one request. On the wire only the content appears.
@@ -71,6 +72,8 @@ pub enum Answer {
         /// Returned in the event that tells that it was carried out.
         command_id: u32,
     },
+    /// To `master.status`.
+    Mastering(Box<MasteringAnswer>),
     /// To `status`.
     Status(Box<Status>),
     /// To `subscribe`.
@@ -127,4 +130,69 @@ pub struct LimitsAnswer {
     pub message_bytes: usize,
     /// Deepest nesting.
     pub depth: usize,
+}
+
+/// What is known of where the joints are.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MasteringAnswer {
+    /// What the daemon found at its start: `record`, `nothing`, `damaged`; null: it keeps no record.
+    pub found_at_start: Option<&'static str>,
+    /// What is shown here is on disk, but for what has moved since.
+    pub recorded: bool,
+    /// Why it is not.
+    pub failure: Option<String>,
+    /// It was written with the drives off and the brakes closed.
+    pub settled: bool,
+    /// The joints, joint 1 first.
+    pub joints: Vec<JointTrust>,
+    /// The drives of the record.
+    pub drives: Vec<DriveMastering>,
+}
+
+/// Whether the position of a joint is relied on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct JointTrust {
+    /// The joint, from 1.
+    pub joint: usize,
+    /// Where it is, deg; of a sliding joint mm; null before the first cycle.
+    pub position: Option<f64>,
+    /// It is relied on.
+    pub trusted: bool,
+    /// Stable name of the reason why not.
+    pub reason: Option<&'static str>,
+    /// The reason in words.
+    pub message: Option<&'static str>,
+}
+
+/// The reference of a drive.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DriveMastering {
+    /// Name of the drive.
+    pub drive: String,
+    /// Vendor id.
+    pub vendor: u32,
+    /// Product code.
+    pub product: u32,
+    /// Serial number.
+    pub serial: u32,
+    /// Count followed over every wrap, where it was last recorded.
+    pub counts: i64,
+    /// Position after the gear at count 0, rad or m.
+    pub position_at_count_0: f64,
+    /// How it was mastered; null: the reference is that of the cell file.
+    pub mastered: Option<Mastered>,
+}
+
+impl From<&DriveRecord> for DriveMastering {
+    fn from(record: &DriveRecord) -> Self {
+        Self {
+            drive: record.name.clone(),
+            vendor: record.vendor,
+            product: record.product,
+            serial: record.serial,
+            counts: record.counts,
+            position_at_count_0: record.position_at_count_0,
+            mastered: record.mastered.clone(),
+        }
+    }
 }

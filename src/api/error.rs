@@ -127,6 +127,11 @@ pub enum ApiError {
         /// How many.
         count: u32,
     },
+    /// The position of joints is not relied on.
+    PositionUntrusted {
+        /// The joints, from 1, each with the reason.
+        joints: Vec<(usize, &'static str)>,
+    },
     /// Another request took it back before it was carried out.
     Cancelled {
         /// What happened.
@@ -228,6 +233,7 @@ impl ApiError {
             | Self::ConnectionTimeout { .. }
             | Self::SlowReader { .. }
             | Self::TooManyMistakes { .. }
+            | Self::PositionUntrusted { .. }
             | Self::Cancelled { .. } => i32::from(self.code().number()),
         }
     }
@@ -256,6 +262,7 @@ impl ApiError {
             Self::FaultActive { .. } => ErrorCode::FaultActive,
             Self::RunActive { .. } => ErrorCode::RunActive,
             Self::Busy { .. } => ErrorCode::Busy,
+            Self::PositionUntrusted { .. } => ErrorCode::PositionUntrusted,
             Self::Cancelled { .. } => ErrorCode::Cancelled,
             Self::JobUnknown { .. } => ErrorCode::JobUnknown,
             Self::JobInvalid { .. } => ErrorCode::JobInvalid,
@@ -309,6 +316,11 @@ impl ApiError {
             }
             Self::FaultActive { fault: Some(number) } => format!("the fault E{number} is latched"),
             Self::FaultActive { fault: None } => "a fault is latched".to_owned(),
+            Self::PositionUntrusted { joints } => {
+                let reasons: Vec<String> =
+                    joints.iter().map(|(joint, reason)| format!("joint {joint}: {reason}")).collect();
+                format!("the position is not relied on: {}", reasons.join("; "))
+            }
             Self::RunActive { run_id } => format!("{run_id} is active"),
             Self::JobUnknown { job_id } => {
                 format!("no job \"{}\" is stored", job_id.chars().take(64).collect::<String>().escape_debug())
@@ -354,6 +366,7 @@ impl ApiError {
             Self::JobUnknown { .. } => Some("params.job_id".to_owned()),
             Self::JobInvalid { problems } => problems.first().map(|problem| problem.place.clone()),
             Self::WrongTool { .. } => Some("tool".to_owned()),
+            Self::PositionUntrusted { joints } => joints.first().map(|(joint, _)| format!("joint {joint}")),
             Self::Json(JsonError::TooDeep)
             | Self::TooLarge { .. }
             | Self::InvalidRequest { .. }

@@ -167,6 +167,29 @@ pub struct Override {
     pub epoch: u32,
 }
 
+/// Parameters of `master.set`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MasterSet {
+    /// The joint, from 1.
+    pub joint: u8,
+    /// Where it is, deg; of a sliding joint mm.
+    pub at: f64,
+    /// Number of the control lease.
+    pub epoch: u32,
+}
+
+/// Parameters of `master.accept`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MasterAccept {
+    /// The joint, from 1; left out: every joint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joint: Option<u8>,
+    /// Number of the control lease.
+    pub epoch: u32,
+}
+
 /// What can be subscribed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -300,6 +323,13 @@ requests! {
     Reset(UnderLease) = "reset", Operator, Starts, false, "accepted, command_id";
     /// Sets the speed override.
     Override(Override) = "override", Operator, Starts, false, "accepted, command_id";
+    /// A joint is where this says; its reference follows and is durable when the command is done.
+    MasterSet(MasterSet) = "master.set", Programmer, None, false, "accepted, command_id";
+    /// The positions shown are right.
+    MasterAccept(MasterAccept) = "master.accept", Programmer, None, false, "accepted, command_id";
+    /// Which positions are relied on, and what is recorded.
+    MasterStatus(Nothing) = "master.status", Viewer, None, false,
+        "found_at_start, recorded, failure, settled, joints, drives";
     /// The newest status.
     Status(Nothing) = "status", Viewer, None, false, "the status object";
     /// Asks for notifications `status` and `event`; the whole status comes at once.
@@ -320,6 +350,8 @@ impl Request {
             | Self::Reset(lease) => Some(lease.epoch),
             Self::JobStart(start) => Some(start.epoch),
             Self::Override(over) => Some(over.epoch),
+            Self::MasterSet(set) => Some(set.epoch),
+            Self::MasterAccept(accept) => Some(accept.epoch),
             Self::Hello(_)
             | Self::ControlAcquire(_)
             | Self::JobPut(_)
@@ -328,6 +360,7 @@ impl Request {
             | Self::Hold(_)
             | Self::Stop(_)
             | Self::Disable(_)
+            | Self::MasterStatus(_)
             | Self::Status(_)
             | Self::Subscribe(_)
             | Self::Unsubscribe(_) => None,
@@ -367,6 +400,9 @@ impl Request {
             | Self::Enable(_)
             | Self::Disable(_)
             | Self::Reset(_)
+            | Self::MasterSet(_)
+            | Self::MasterAccept(_)
+            | Self::MasterStatus(_)
             | Self::Status(_)
             | Self::Unsubscribe(_) => Ok(()),
         }
@@ -415,6 +451,9 @@ mod tests {
             ("disable", json!({})),
             ("reset", json!({"epoch": 1})),
             ("override", json!({"percent": 50, "epoch": 1})),
+            ("master.set", json!({"joint": 3, "at": -12.5, "epoch": 1})),
+            ("master.accept", json!({"epoch": 1})),
+            ("master.status", json!({})),
             ("status", Value::Null),
             ("subscribe", json!({"topics": ["status", "events"], "max_hz": 5})),
             ("unsubscribe", json!({})),

@@ -32,6 +32,18 @@ pub enum Command {
     Stop,
     /// Speed override.
     Override(Ratio),
+    /// A joint is at this position (rad or m), whatever its counter says: the reference follows.
+    SetJoint {
+        /// The joint, from 0.
+        joint: u8,
+        /// Where it is.
+        position: f64,
+    },
+    /// The positions shown are right.
+    AcceptPositions {
+        /// Of this joint (from 0) only; `None`: of all.
+        joint: Option<u8>,
+    },
 }
 
 /// A command with the lease it was given under.

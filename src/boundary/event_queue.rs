@@ -30,6 +30,8 @@ pub enum Refusal {
     State(MachineState),
     /// The sender's lease is no longer the newest.
     StaleEpoch,
+    /// The position of a joint (from 0) is not relied on.
+    PositionUntrusted(u8),
 }
 
 /// What happened.

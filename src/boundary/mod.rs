@@ -9,12 +9,14 @@
 //! | [`event_queue`] | real-time thread | telemetry | the event is counted as dropped |
 //! | [`sample_ring`] | real-time thread | telemetry | the sample is counted as dropped |
 //! | [`bus_news`] | real-time thread | daemon | counters come round again, what went wrong is kept |
+//! | [`position_reports`] | real-time thread | daemon | regular ones are left out, room is kept for changes |
 
 pub mod bus_news;
 pub mod command_queue;
 pub mod event_queue;
 pub mod phase_table;
 pub mod piece_queue;
+pub mod position_reports;
 pub mod sample_ring;
 
 /// The real-time thread's ends of all queues.
@@ -30,6 +32,8 @@ pub struct RealtimeEnd {
     pub samples: sample_ring::SampleWriter,
     /// News from the bus.
     pub bus: bus_news::BusNewsWriter,
+    /// Where the joints are.
+    pub positions: position_reports::PositionWriter,
 }
 
 /// The daemon's ends of all queues.
@@ -45,6 +49,8 @@ pub struct DaemonEnd {
     pub samples: sample_ring::SampleReader,
     /// News from the bus.
     pub bus: bus_news::BusNewsReader,
+    /// Where the joints are.
+    pub positions: position_reports::PositionReader,
 }
 
 /// Bytes all queues and rings keep, and keep locked when memory is.
@@ -55,6 +61,7 @@ pub const fn queue_bytes() -> usize {
         + event_queue::CAPACITY * size_of::<event_queue::Event>()
         + sample_ring::CAPACITY * size_of::<sample_ring::Sample>()
         + bus_news::CAPACITY * size_of::<crate::bus_health::BusNews>()
+        + position_reports::CAPACITY * size_of::<position_reports::PositionReport>()
 }
 
 /// Makes all queues at once. Called once, before the real-time thread starts.
@@ -65,6 +72,7 @@ pub fn boundary() -> (RealtimeEnd, DaemonEnd) {
     let (event_writer, event_reader) = event_queue::event_queue();
     let (sample_writer, sample_reader) = sample_ring::sample_ring();
     let (news_writer, news_reader) = bus_news::bus_news();
+    let (position_writer, position_reader) = position_reports::position_reports();
     (
         RealtimeEnd {
             pieces: piece_reader,
@@ -72,6 +80,7 @@ pub fn boundary() -> (RealtimeEnd, DaemonEnd) {
             events: event_writer,
             samples: sample_writer,
             bus: news_writer,
+            positions: position_writer,
         },
         DaemonEnd {
             pieces: piece_writer,
@@ -79,6 +88,7 @@ pub fn boundary() -> (RealtimeEnd, DaemonEnd) {
             events: event_reader,
             samples: sample_reader,
             bus: news_reader,
+            positions: position_reader,
         },
     )
 }

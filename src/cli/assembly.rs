@@ -16,6 +16,7 @@ use crate::dynamics::{ArmDynamics, JointFriction, MassMatrix};
 use crate::fieldbus::{BusDescription, ClockDescription, ExpectedDevice, SdoValue, SdoWrite};
 use crate::joints::{JointVector, MAX_JOINTS};
 use crate::kinematics::inverse::InverseSettings;
+use crate::positions::PositionsAtStart;
 use crate::realtime::clearance::ToolGuard;
 use crate::realtime::cycle::CycleSettings;
 use crate::realtime::feed_forward::FeedForwardSettings;
@@ -43,6 +44,8 @@ const SIMULATED_PEAK_RATIO: f64 = 3.0;
 pub struct Assembly {
     /// The cell.
     pub cell: Cell,
+    /// What is known of where the arm stands.
+    positions: PositionsAtStart,
 }
 
 impl Assembly {
@@ -55,7 +58,18 @@ impl Assembly {
             Some(path) => load_cell(path)?,
             None => embedded_cell()?,
         };
-        Ok(Self { cell })
+        Ok(Self { positions: PositionsAtStart::as_in_cell_file(cell.joint_count()), cell })
+    }
+
+    /// The same with what is known of where the arm stands. A simulated one stands at `simulated_joints` (rad or m),
+    /// else where the cell file says.
+    #[must_use]
+    pub fn standing(&self, positions: PositionsAtStart, simulated_joints: Option<JointVector>) -> Self {
+        let mut standing = Self { positions, ..self.clone() };
+        if let Some(joints) = simulated_joints {
+            standing.cell.simulation.start_joints = joints;
+        }
+        standing
     }
 
     /// What of the cell the interface shows.
@@ -79,6 +93,12 @@ impl Assembly {
             cell: cell.name.clone(),
             robot: cell.model.name.clone(),
             joints: (0..cell.joint_count()).filter_map(|joint| cell.model.chain.joint_kind(joint)).collect(),
+            position_limits: cell
+                .joint_limits
+                .as_slice()
+                .iter()
+                .map(|limit| (limit.position_min, limit.position_max))
+                .collect(),
             cycle: cell.link.cycle_time,
             tools: cell.tools.iter().map(|tool| tool.name.clone()).collect(),
             channels: ChannelNames {
@@ -126,6 +146,7 @@ impl Assembly {
             },
             limits: self.cell.joint_limits,
             scaling,
+            positions: self.positions,
             drive_subdevices,
             brake_release_s: slowest(|drive| drive.brake_release_delay),
             brake_close_s: slowest(|drive| drive.brake_close_delay),

@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 use super::client_text::{Progress, event_text, status_text};
 use super::connection::{CallError, Connection, refusal_text};
 use super::job_planner::report_text;
+use super::master;
+pub use super::master::MasterArguments;
 use super::{Exit, print, print_error, read_text};
 
 /// Lease of a client, s.
@@ -35,7 +37,7 @@ pub struct ClientOptions {
     socket: Option<PathBuf>,
     /// Print JSON, errors included
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 /// What the subcommands take that need control.
@@ -43,7 +45,7 @@ pub struct ClientOptions {
 pub struct ControlOptions {
     /// Where the daemon is, and how to print
     #[command(flatten)]
-    client: ClientOptions,
+    pub(super) client: ClientOptions,
     /// Take control from another client, for this reason; a run is put on hold first
     #[arg(long, value_name = "REASON")]
     take_over: Option<String>,
@@ -70,6 +72,8 @@ pub enum ClientCommand {
     Disable(ClientOptions),
     /// Acknowledge a fault
     Reset(ControlOptions),
+    /// Say where a joint is, confirm where all are, or show which positions are relied on
+    Master(MasterArguments),
     /// Set the speed override
     Override {
         /// Per cent, 1 to 100
@@ -103,7 +107,7 @@ pub struct SubmitArguments {
 }
 
 /// How a subcommand ended, what it prints with and without `--json`.
-type Ended = Result<(Exit, Value, String), CallError>;
+pub(super) type Ended = Result<(Exit, Value, String), CallError>;
 
 /// Carries a client subcommand out; prints what came of it.
 ///
@@ -130,6 +134,7 @@ pub fn client(command: &ClientCommand) -> anyhow::Result<Exit> {
         ClientCommand::Reset(control) => {
             (under_lease("reset", &json!({}), &["disabled", "ready", "held"], control), control.client.json)
         }
+        ClientCommand::Master(arguments) => (master::master(arguments), arguments.control.client.json),
         ClientCommand::Override { percent, control } => {
             (under_lease("override", &json!({"percent": percent}), &[], control), control.client.json)
         }
@@ -161,7 +166,7 @@ fn finish(ended: Ended, json: bool) -> Exit {
     }
 }
 
-fn connect(options: &ClientOptions, command: &str) -> Result<Connection, CallError> {
+pub(super) fn connect(options: &ClientOptions, command: &str) -> Result<Connection, CallError> {
     let socket = options
         .socket
         .clone()
@@ -200,7 +205,7 @@ fn stop_like(method: &str, until: &[&str], options: &ClientOptions) -> Ended {
     Ok((Exit::Success, json!({"ok": true, "state": state}), format!("the machine is {state}")))
 }
 
-fn under_lease(method: &str, params: &Value, until: &[&str], control: &ControlOptions) -> Ended {
+pub(super) fn under_lease(method: &str, params: &Value, until: &[&str], control: &ControlOptions) -> Ended {
     let mut connection = connect(&control.client, method)?;
     // A run that is under way goes on when this command is done.
     let epoch = take_control(&mut connection, control, "continue")?;

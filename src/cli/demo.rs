@@ -64,6 +64,7 @@ pub fn demo(arguments: &DemoArguments) -> anyhow::Result<Exit> {
             recorders: vec![BoxedRecorder(Box::new(Arc::clone(&report)))],
             capture: true,
             seed: 1,
+            forgets_positions: true,
             ..EngineOptions::default()
         },
         &mut |_| {},

@@ -25,9 +25,10 @@ use crate::config::cell::LinkKind;
 use crate::fieldbus::link::capture::Capture;
 use crate::fieldbus::link::raw_socket::RawSocket;
 use crate::fieldbus::{FrameLink, Progress};
-use crate::jobs::files::DiskFiles;
+use crate::jobs::files::{DiskFiles, Files, MemoryFiles};
 use crate::jobs::planning_desk::ThreadDesk;
 use crate::jobs::store::JobStore;
+use crate::mastering::store::{MasteringStore, Meanwhile};
 use crate::platform::clock;
 use crate::telemetry::recorder::Recorder;
 use crate::units::Nanoseconds;
@@ -57,6 +58,8 @@ pub struct EngineOptions {
     pub seed: u64,
     /// What goes wrong on the simulated segment.
     pub script: FaultScript,
+    /// The arm starts where the cell file says, and where it is left is not recorded.
+    pub forgets_positions: bool,
 }
 
 /// A recorder that can be moved to the daemon's thread.
@@ -96,6 +99,8 @@ impl Engine {
             .with_context(|| format!("opening the state directory {}", options.state_dir.display()))?;
         let store = JobStore::open(Box::new(files))
             .with_context(|| format!("reading the jobs in {}", options.state_dir.display()))?;
+        let mastering = open_record(assembly, &options)?;
+        let assembly = &assembly.standing(*mastering.at_start(), mastering.simulated_joints());
         let mut listeners = Listeners::none()
             .unix(&options.socket, Role::Programmer)
             .with_context(|| format!("listening on {}", options.socket.display()))?;
@@ -123,6 +128,7 @@ impl Engine {
         let desk = ThreadDesk::start(planner, || {}).context("starting the planner thread")?;
         let mut daemon = Daemon::new(assembly.facts(), daemon_end, store, Box::new(desk));
         daemon.follow_bring_ups(heard.bring_ups);
+        daemon.keep_positions(mastering);
         for BoxedRecorder(recorder) in options.recorders {
             daemon.add_recorder(recorder);
         }
@@ -170,6 +176,18 @@ impl Engine {
             Err(_) => Err(anyhow!("the socket thread panicked")),
         }
     }
+}
+
+fn open_record(assembly: &Assembly, options: &EngineOptions) -> anyhow::Result<MasteringStore> {
+    let simulated = assembly.cell.link.kind == LinkKind::Simulated;
+    let files: Box<dyn Files> = if options.forgets_positions {
+        Box::new(MemoryFiles::default())
+    } else {
+        Box::new(DiskFiles::open(options.state_dir.join("mastering"))?)
+    };
+    let meanwhile = if simulated { Meanwhile::Nothing } else { Meanwhile::Unknown };
+    MasteringStore::open(files, &assembly.cell, meanwhile, clock::unix_s)
+        .with_context(|| format!("reading the record of mastering in {}", options.state_dir.display()))
 }
 
 fn open_link(

@@ -14,6 +14,7 @@ pub mod fault_actions;
 pub mod fault_script;
 pub mod job_clearance;
 pub mod job_planner;
+pub mod master;
 pub mod model;
 pub mod plan;
 pub mod realtime_side;

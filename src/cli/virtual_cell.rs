@@ -14,10 +14,11 @@ use crate::api::daemon::Daemon;
 use crate::api::session::Limits;
 use crate::boundary::boundary;
 use crate::fieldbus::{BusDescription, FramePump, PumpSettings, bring_up};
-use crate::jobs::files::Files;
+use crate::jobs::files::{Files, MemoryFiles};
 use crate::jobs::planning_desk::InlineDesk;
 use crate::jobs::store::JobStore;
 use crate::machine::MachineState;
+use crate::mastering::store::{MasteringStore, Meanwhile};
 use crate::realtime::cycle::Cycle;
 use crate::realtime::run_loop::RunLoop;
 use crate::simulator::Segment;
@@ -42,9 +43,27 @@ impl VirtualCell {
     pub fn start(
         assembly: &Assembly,
         files: Box<dyn Files>,
+        script: FaultScript,
+        seed: u64,
+    ) -> anyhow::Result<Self> {
+        Self::start_with_record(assembly, files, Box::new(MemoryFiles::default()), script, seed)
+    }
+
+    /// The same with the record of mastering in `record`. The arm stands where the cell file says, wherever the record
+    /// has left it.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_with_record(
+        assembly: &Assembly,
+        files: Box<dyn Files>,
+        record: Box<dyn Files>,
         mut script: FaultScript,
         seed: u64,
     ) -> anyhow::Result<Self> {
+        let mastering = MasteringStore::open(record, &assembly.cell, Meanwhile::Unknown, || 0)
+            .context("reading the record of mastering")?;
+        let assembly = &assembly.standing(*mastering.at_start(), None);
         let settings = assembly.cycle_settings().map_err(super::problems)?;
         let guards = assembly.guards().map_err(super::problems)?;
         let map = assembly.process_data_map().map_err(super::problems)?;
@@ -61,7 +80,8 @@ impl VirtualCell {
         let (realtime_end, daemon_end) = boundary();
         let store = JobStore::open(files).context("opening the job store")?;
         let planner = Arc::new(CellPlanner::new(assembly.clone()));
-        let daemon = Daemon::new(assembly.facts(), daemon_end, store, Box::new(InlineDesk::new(planner)));
+        let mut daemon = Daemon::new(assembly.facts(), daemon_end, store, Box::new(InlineDesk::new(planner)));
+        daemon.keep_positions(mastering);
         Ok(Self {
             cycle_time: settings.cycle_time,
             run_loop: RunLoop::new(bus, Cycle::new(settings, realtime_end).guarded(&guards), map),

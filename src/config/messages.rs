@@ -56,6 +56,8 @@ pub enum ErrorCode {
     Busy = 7108,
     /// Another request took it back before it was carried out.
     Cancelled = 7109,
+    /// The position of a joint is not relied on.
+    PositionUntrusted = 7110,
     /// No job of this name is stored.
     JobUnknown = 7201,
     /// The job has mistakes or cannot be executed on this cell.
@@ -70,7 +72,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::ParseError,
         Self::NotUtf8,
         Self::DuplicateKey,
@@ -92,6 +94,7 @@ impl ErrorCode {
         Self::RunActive,
         Self::Busy,
         Self::Cancelled,
+        Self::PositionUntrusted,
         Self::JobUnknown,
         Self::JobInvalid,
         Self::WrongTool,

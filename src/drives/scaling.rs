@@ -176,6 +176,29 @@ impl ArmScaling {
         self.coupling.joint_torques(&behind_gear)
     }
 
+    /// True when this drive has a part in the position of this joint.
+    #[must_use]
+    pub fn turns(&self, drive: usize, joint: usize) -> bool {
+        let row = self.coupling.joint_from_drive().get(joint);
+        row.and_then(|row| row.get(drive)).is_some_and(|part| *part != 0.0)
+    }
+
+    /// Moves the zero of each drive by so much after its gear, rad.
+    pub fn move_zeros(&mut self, by: &JointVector) {
+        for (drive, slot) in self.drives.iter_mut().enumerate() {
+            if let Some(scaling) = slot {
+                scaling.offset_rad += by.get(drive);
+            }
+        }
+    }
+
+    /// Sets the position of one drive after its gear at count 0, rad.
+    pub fn set_position_at_count_0(&mut self, drive: usize, position: f64) {
+        if let Some(Some(scaling)) = self.drives.get_mut(drive) {
+            scaling.offset_rad = position;
+        }
+    }
+
     /// Number of drives.
     #[must_use]
     pub const fn drive_count(&self) -> usize {

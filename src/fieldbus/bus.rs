@@ -11,7 +11,7 @@ use super::mailbox::room::MailboxRoom;
 use super::mailbox::{EmergencyRing, Mailbox, MailboxCounters, MailboxEvent, MailboxProblem, Request};
 use super::registers;
 use crate::bus_health::al_state::{AlState, AlStatus};
-use crate::devices::MAX_SUBDEVICES;
+use crate::devices::{Identity, MAX_SUBDEVICES};
 use crate::units::{Cycles, Nanoseconds};
 
 /// Largest process image of a segment, inputs and outputs together.
@@ -115,6 +115,7 @@ pub struct Bus<L> {
     #[expect(clippy::disallowed_types, reason = "boxed once at bring-up, with the buffers of all mailboxes")]
     pub(super) mailbox_room: Box<MailboxRoom>,
     pub(super) count: usize,
+    pub(super) identities: [Identity; MAX_SUBDEVICES],
     pub(super) places: [Place; MAX_SUBDEVICES],
     pub(super) expected_working_counter: u16,
     pub(super) cycle_time: Nanoseconds,
@@ -195,6 +196,12 @@ impl<L: FrameLink> Bus<L> {
     #[must_use]
     pub const fn subdevice_count(&self) -> usize {
         self.count
+    }
+
+    /// What each SubDevice said it is at the bring-up, in bus order.
+    #[must_use]
+    pub const fn identities(&self) -> &[Identity; MAX_SUBDEVICES] {
+        &self.identities
     }
 
     /// Time between two cycles.

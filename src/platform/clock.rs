@@ -1,4 +1,4 @@
-//! The monotonic clock and sleeping to an absolute time on it.
+//! The monotonic clock and sleeping to an absolute time on it; the wall clock for people.
 
 use rustix::io::Errno;
 use rustix::thread::clock_nanosleep_absolute;
@@ -19,6 +19,12 @@ pub fn now() -> Nanoseconds {
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     let nanoseconds = u64::try_from(time.tv_nsec).unwrap_or(0);
     Nanoseconds(seconds.saturating_mul(NANOSECONDS_PER_SECOND).saturating_add(nanoseconds))
+}
+
+/// Seconds since 1970 by the wall clock, for people; it may jump either way.
+#[must_use]
+pub fn unix_s() -> u64 {
+    u64::try_from(clock_gettime(ClockId::Realtime).tv_sec).unwrap_or(0)
 }
 
 /// Sleeps until `time` on the clock of [`now`]; returns at once when it has passed.

@@ -9,6 +9,7 @@ use super::feed_forward::{FeedForward, FeedForwardSettings, JointMotion};
 use super::interpolator::{Demand, Interpolator, Surroundings};
 use super::joint_stop::JointStop;
 use super::machine_state::{MachineEvent, Transition, on};
+use super::positions::{Positions, Rest};
 use super::process_phases::{PhaseNews, ProcessPhases};
 use super::setpoint_limits::SetpointGate;
 use super::supervision::{Finding, Supervision, SupervisionSettings};
@@ -18,6 +19,7 @@ use crate::boundary::event_queue::{Event, EventKind, Refusal, RunResult};
 use crate::boundary::phase_table::Actions;
 use crate::boundary::sample_ring::{CycleCounters, Sample};
 use crate::bus_health::BusNews;
+use crate::devices::{Identity, MAX_SUBDEVICES};
 use crate::drives::channels::{ChannelFreshness, ChannelValues};
 use crate::drives::cia402::{DriveGoal, DriveState};
 use crate::drives::process_image::{DriveCommand, DriveFeedback};
@@ -27,6 +29,7 @@ use crate::joints::{JointLimits, JointVector, MAX_JOINTS};
 use crate::kinematics::Chain;
 use crate::kinematics::inverse::InverseSettings;
 use crate::machine::{ControlEpoch, MachineState, RunTag};
+use crate::positions::{Distrust, PositionsAtStart};
 use crate::units::{Cycles, Nanoseconds};
 
 /// Most findings handled in one cycle: one from the bus, the drives, the path, the gate and its reaction.
@@ -62,6 +65,8 @@ pub struct CycleSettings {
     pub limits: JointLimits,
     /// Counts and joints.
     pub scaling: ArmScaling,
+    /// What is known of the positions before the first frame.
+    pub positions: PositionsAtStart,
     /// SubDevice of each drive, in bus order from 0.
     pub drive_subdevices: [usize; MAX_JOINTS],
     /// Time the slowest brake takes to open, s: motion waits for it.
@@ -118,6 +123,7 @@ pub struct Cycle {
     dt_s: f64,
     boundary: RealtimeEnd,
     drives: DriveGroup,
+    positions: Positions,
     bus: BusSupervision,
     supervision: Supervision,
     clearance: ClearanceWatch,
@@ -170,7 +176,8 @@ impl Cycle {
         Self {
             dt_s,
             boundary,
-            drives: DriveGroup::new(settings.scaling, &settings.limits),
+            drives: DriveGroup::new(settings.scaling, &settings.limits, &settings.positions),
+            positions: Positions::new(settings.positions),
             bus: BusSupervision::new(dt_s),
             supervision: Supervision::new(settings.supervision, settings.limits, dt_s),
             clearance: ClearanceWatch::default(),
@@ -234,6 +241,11 @@ impl Cycle {
         }
     }
 
+    /// Takes the identities of the SubDevices, as a bring-up has found them.
+    pub fn take_identities(&mut self, found: &[Identity; MAX_SUBDEVICES]) {
+        self.positions.take_identities(found, &self.settings.drive_subdevices, &self.drives);
+    }
+
     /// Tells the daemon what was found on the bus.
     pub fn publish_bus_news(&mut self, news: BusNews) {
         self.boundary.bus.publish(news);
@@ -249,6 +261,11 @@ impl Cycle {
         self.cycle += 1;
         self.in_state_s += self.dt_s;
         self.observe(inputs);
+        if let Some(finding) = self.positions.watch(&self.drives, &self.settings.limits, self.dt_s) {
+            // Told before the fault, which is told with the reason.
+            self.report_positions();
+            self.raise(finding);
+        }
         self.take_commands();
         self.supervise(inputs);
         self.look_for_daemon();
@@ -287,6 +304,7 @@ impl Cycle {
             &mut outputs.drives,
         );
         outputs.channels = self.outputs;
+        self.report_positions();
         self.publish_sample(inputs);
     }
 
@@ -337,7 +355,16 @@ impl Cycle {
                 self.acknowledge(id);
                 return;
             }
+            Command::SetJoint { .. } | Command::AcceptPositions { .. } => {
+                self.reference(id, stamped.command);
+                return;
+            }
         };
+        if let (MachineEvent::Start, Some(joint)) = (event, self.positions.first_untrusted()) {
+            let refusal = Refusal::PositionUntrusted(u8::try_from(joint).unwrap_or(u8::MAX));
+            self.publish(EventKind::CommandRefused { id, refusal });
+            return;
+        }
         let starts = matches!(event, MachineEvent::Start | MachineEvent::Resume | MachineEvent::Enable);
         let transition = on(self.state, event, self.disable_next);
         if transition == Transition::Refused || (starts && self.latched.is_some()) {
@@ -352,6 +379,37 @@ impl Cycle {
         }
         self.publish(EventKind::CommandDone { id });
         self.apply(transition);
+    }
+
+    /// Takes a reference of the positions, while the arm stands.
+    fn reference(&mut self, id: u32, command: Command) {
+        let stands = matches!(self.state, MachineState::Disabled | MachineState::Ready);
+        if !stands || !self.drives.is_fresh() {
+            self.publish(EventKind::CommandRefused { id, refusal: Refusal::State(self.state) });
+            return;
+        }
+        match command {
+            Command::SetJoint { joint, position } => {
+                let shown_elsewhere_by = self.drives.set_joint(usize::from(joint), position);
+                // The setpoint is where the drives hold: it is shown elsewhere by as much, and nothing moves.
+                self.gate.follow(&(*self.gate.setpoint() + shown_elsewhere_by));
+                self.supervision.remember_setpoint(self.gate.setpoint(), true);
+                self.positions.accept(Some(usize::from(joint)));
+            }
+            Command::AcceptPositions { joint } => self.positions.accept(joint.map(usize::from)),
+            _ => return,
+        }
+        // Before the answer: what is answered is durable.
+        self.report_positions();
+        self.publish(EventKind::CommandDone { id });
+    }
+
+    fn report_positions(&mut self) {
+        let is_settled =
+            matches!(self.state, MachineState::Disabled | MachineState::Fault) && !self.drives.any_torque();
+        let is_standing = is_settled || matches!(self.state, MachineState::Ready | MachineState::Held);
+        let rest = Rest { is_settled, is_standing };
+        self.positions.report(&mut self.boundary.positions, &self.drives, rest, self.cycle, self.dt_s);
     }
 
     /// Acknowledges a latched fault; in the fault state the drives are reset first.
@@ -417,7 +475,7 @@ impl Cycle {
         let finding = if follows {
             self.supervision.check_drives_enabled(&self.drives)
         } else if at_rest {
-            Supervision::check_drives_at_rest(&self.drives)
+            self.supervision.check_drives_at_rest(&self.drives)
         } else {
             None
         };
@@ -595,7 +653,10 @@ impl Cycle {
             && chain_closed;
         if clear {
             if let Some(finding) = self.implausible_position() {
-                // Told and refused once; a second acknowledgement accepts the position shown.
+                // Told and refused once; after a second acknowledgement the joint has to be mastered or confirmed.
+                if let Some(joint) = finding.place {
+                    self.positions.lose(usize::from(joint), Distrust::Moved);
+                }
                 self.publish(EventKind::Fault(self.fault_of(finding, reaction(finding.code))));
                 self.refuse_reset();
                 return false;

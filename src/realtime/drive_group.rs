@@ -7,6 +7,7 @@ use crate::drives::cia402::{DriveGoal, DriveState, controlword};
 use crate::drives::process_image::{DriveCommand, DriveFeedback};
 use crate::drives::scaling::{ArmScaling, CounterFollower};
 use crate::joints::{JointLimits, JointVector, MAX_JOINTS};
+use crate::positions::PositionsAtStart;
 
 /// Cycles between edges of the fault-reset bit: drives want to see both levels for a while.
 const RESET_HALF_PERIOD_CYCLES: u64 = 20;
@@ -31,24 +32,34 @@ struct Axis {
 pub struct DriveGroup {
     scaling: ArmScaling,
     axes: [Axis; MAX_JOINTS],
-    /// Drive angles in the middle of where the joints can be, rad: tells the span of a counter at power-up.
-    middle_angles: JointVector,
+    /// Counts near which each drive must be: where it was last seen, else the middle of where its joint can be.
+    /// Tells the span of a counter at power-up.
+    near: [i64; MAX_JOINTS],
     q_actual: JointVector,
     q_previous: JointVector,
 }
 
 impl DriveGroup {
-    /// Drives that have not reported yet, of joints that stand within `limits`.
+    /// Drives that have not reported yet, of joints that stand within `limits`, with what is known of where they were.
     #[must_use]
-    pub fn new(scaling: ArmScaling, limits: &JointLimits) -> Self {
+    pub fn new(mut scaling: ArmScaling, limits: &JointLimits, start: &PositionsAtStart) -> Self {
+        for (drive, reference) in start.drives.iter().enumerate() {
+            if let Some(position) = reference.position_at_count_0 {
+                scaling.set_position_at_count_0(drive, position);
+            }
+        }
         let zeros = JointVector::zeros(scaling.drive_count());
         let middle = JointVector::from_fn(scaling.drive_count(), |joint| {
             limits.as_slice().get(joint).map_or(0.0, |limit| 0.5 * (limit.position_min + limit.position_max))
         });
+        let middle_angles = scaling.drive_angles(&middle);
         Self {
             scaling,
             axes: [Axis::default(); MAX_JOINTS],
-            middle_angles: scaling.drive_angles(&middle),
+            near: std::array::from_fn(|drive| {
+                let recorded = start.drives.get(drive).and_then(|reference| reference.counts);
+                recorded.unwrap_or_else(|| scaling.target_counts(&middle_angles, drive))
+            }),
             q_actual: zeros,
             q_previous: zeros,
         }
@@ -85,13 +96,41 @@ impl DriveGroup {
             axis.feedback = *feedback;
             axis.state = DriveState::from_statusword(feedback.statusword);
             if let Some(scaling) = self.scaling.drive(drive) {
-                let middle = scaling.counts(self.middle_angles.get(drive));
-                axis.counts = axis.follower.update(scaling, feedback.position_counts, middle);
+                let near = self.near.get(drive).copied().unwrap_or(0);
+                axis.counts = axis.follower.update(scaling, feedback.position_counts, near);
             }
             axis.known = true;
         }
-        let axes = &self.axes;
-        self.q_actual = self.scaling.joints(|drive| axes.get(drive).map_or(0, |axis| axis.counts));
+        self.q_actual = self.joints_of_counts();
+    }
+
+    fn joints_of_counts(&self) -> JointVector {
+        self.scaling.joints(|drive| self.axes.get(drive).map_or(0, |axis| axis.counts))
+    }
+
+    /// A joint is at this position (rad), whatever its counter says: the zeros of the drives follow, the other joints
+    /// are shown where they were. Returns by how much each joint is shown elsewhere now.
+    pub fn set_joint(&mut self, joint: usize, position: f64) -> JointVector {
+        let before = self.q_actual;
+        let mut q = before;
+        q.set(joint, position);
+        let by = self.scaling.drive_angles(&q) - self.scaling.drive_angles(&before);
+        self.scaling.move_zeros(&by);
+        self.q_actual = self.joints_of_counts();
+        self.q_previous = self.q_actual;
+        self.q_actual - before
+    }
+
+    /// Followed count of each drive; zero where there is none.
+    #[must_use]
+    pub fn counts(&self) -> [i64; MAX_JOINTS] {
+        self.axes.map(|axis| axis.counts)
+    }
+
+    /// Number of joints.
+    #[must_use]
+    pub const fn joint_count(&self) -> usize {
+        self.q_actual.len()
     }
 
     /// Joint positions from the newest fresh readings, rad.
@@ -261,7 +300,11 @@ mod tests {
             jerk_max: 1.0,
         };
         let limits = JointLimits::from_slice(&[limit; 2]).unwrap();
-        DriveGroup::new(ArmScaling::new(&[scaling; 2], coupling).unwrap(), &limits)
+        DriveGroup::new(
+            ArmScaling::new(&[scaling; 2], coupling).unwrap(),
+            &limits,
+            &PositionsAtStart::as_in_cell_file(2),
+        )
     }
 
     fn feedback(statusword: u16, counts: [i32; 2]) -> [DriveFeedback; MAX_JOINTS] {

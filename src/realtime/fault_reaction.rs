@@ -37,6 +37,7 @@ pub const fn reaction(code: FaultCode) -> Reaction {
         | FaultCode::ClockDifference
         | FaultCode::ClockPhase
         | FaultCode::NotAtStart
+        | FaultCode::PositionUntrusted
         | FaultCode::PhaseTimeout
         | FaultCode::ProcessLost
         | FaultCode::DaemonLost => Reaction::PathHold,

@@ -65,7 +65,8 @@ pub struct RunLoop<L> {
 impl<L: FrameLink> RunLoop<L> {
     /// A loop over a bus in OP and a machine that has not seen it yet.
     #[must_use]
-    pub fn new(bus: Bus<L>, cycle: Cycle, map: ProcessDataMap) -> Self {
+    pub fn new(bus: Bus<L>, mut cycle: Cycle, map: ProcessDataMap) -> Self {
+        cycle.take_identities(bus.identities());
         Self {
             cycle_time: bus.cycle_time(),
             subdevices: bus.subdevice_count(),
@@ -124,7 +125,10 @@ impl<L: FrameLink> RunLoop<L> {
             Line::Changing => return Err(BringUpError::NothingAnswers),
         };
         let (line, result) = match bring_up(pump, description) {
-            Ok(bus) => (Line::Up(bus), Ok(())),
+            Ok(bus) => {
+                self.cycle.take_identities(bus.identities());
+                (Line::Up(bus), Ok(()))
+            }
             Err(failure) => {
                 let planned = failure.pump.link().now();
                 (Line::Down { pump: failure.pump, planned }, Err(failure.error))

@@ -2,6 +2,7 @@
 //! decided in `fault_reaction`, the bus is looked at in `bus_supervision`; this file only sees.
 
 use super::drive_group::DriveGroup;
+use super::positions::first_jump;
 use crate::devices::objects::MODE_CSP;
 use crate::faults::FaultCode;
 use crate::joints::{JointLimits, JointVector, MAX_JOINTS};
@@ -78,9 +79,16 @@ impl Supervision {
 
     /// The drives, while the machine is switched off or switching: only what is wrong at any time.
     #[must_use]
-    pub fn check_drives_at_rest(drives: &DriveGroup) -> Option<Finding> {
-        let drive = drives.first_faulted()?;
-        Some(drive_fault(drives, drive))
+    pub fn check_drives_at_rest(&self, drives: &DriveGroup) -> Option<Finding> {
+        match drives.first_faulted() {
+            Some(drive) => Some(drive_fault(drives, drive)),
+            None => self.jump(drives),
+        }
+    }
+
+    fn jump(&self, drives: &DriveGroup) -> Option<Finding> {
+        let (joint, jump, jump_max) = first_jump(drives, &self.limits, self.dt_s)?;
+        Some(Finding::new(FaultCode::PositionJump, Some(joint), jump, jump_max))
     }
 
     /// The drives, while all of them must follow their targets.
@@ -105,14 +113,8 @@ impl Supervision {
         if !drives.is_fresh() {
             return None;
         }
-        if drives.is_fresh_pair() {
-            for (joint, limit) in self.limits.as_slice().iter().enumerate() {
-                let jump = (drives.q_actual().get(joint) - drives.q_previous().get(joint)).abs();
-                let jump_max = 2.0 * limit.speed_max * self.dt_s;
-                if jump > jump_max {
-                    return Some(Finding::new(FaultCode::PositionJump, Some(joint), jump, jump_max));
-                }
-            }
+        if let Some(finding) = self.jump(drives) {
+            return Some(finding);
         }
         self.check_following_error(drives.q_actual())
     }

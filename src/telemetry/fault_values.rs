@@ -42,6 +42,7 @@ const fn quantity(code: FaultCode) -> Quantity {
         FaultCode::DriveStateTimeout | FaultCode::PhaseTimeout | FaultCode::ProcessLost => Quantity::Time,
         FaultCode::FollowingError
         | FaultCode::PositionJump
+        | FaultCode::PositionUntrusted
         | FaultCode::SetpointPosition
         | FaultCode::NotAtStart => Quantity::Joint(0),
         FaultCode::SetpointSpeed => Quantity::Joint(1),

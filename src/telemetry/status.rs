@@ -168,6 +168,8 @@ pub struct Status {
     pub analog_inputs: std::collections::BTreeMap<String, f32>,
     /// Analog outputs by name.
     pub analog_outputs: std::collections::BTreeMap<String, f32>,
+    /// Joints (from 1) whose position is not relied on; `master.status` says why.
+    pub untrusted_joints: Vec<usize>,
     /// The inputs of this status were received in this cycle, all of them.
     pub fresh: bool,
     /// Names of the inputs that were not: their values are older.
@@ -240,6 +242,7 @@ pub fn status(
         outputs: digital(&channels.digital_outputs, sample.digital_outputs),
         analog_inputs: analog(&channels.analog_inputs, &sample.analog_inputs),
         analog_outputs: analog(&channels.analog_outputs, &sample.analog_outputs),
+        untrusted_joints: Vec::new(),
         fresh: sample.fresh,
         stale_inputs,
         bus,
@@ -281,6 +284,7 @@ fn place_of(code: FaultCode, place: u8) -> String {
         | FaultCode::DriveMode => format!("drive of joint {from_one}"),
         FaultCode::FollowingError
         | FaultCode::PositionJump
+        | FaultCode::PositionUntrusted
         | FaultCode::SetpointNotFinite
         | FaultCode::SetpointPosition
         | FaultCode::SetpointSpeed

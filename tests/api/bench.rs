@@ -275,6 +275,7 @@ pub fn facts() -> CellFacts {
         cell: "test-cell".to_owned(),
         robot: "test-arm".to_owned(),
         joints: vec![JointKind::Revolute; 6],
+        position_limits: vec![(-3.0, 3.0); 6],
         cycle: Nanoseconds(MILLISECOND),
         tools: vec!["torch".to_owned()],
         subdevices: vec!["drive-1".to_owned()],

@@ -21,7 +21,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("processes", &["boundary", "config", "planning"]),
     ("jobs", &["boundary", "config", "planning", "processes", "telemetry"]),
     ("telemetry", &["boundary", "config"]),
-    ("api", &["boundary", "config", "jobs", "planning", "processes", "telemetry"]),
+    ("mastering", &["boundary", "config", "jobs"]),
+    ("api", &["boundary", "config", "jobs", "mastering", "planning", "processes", "telemetry"]),
     (
         "cli",
         &[
@@ -32,6 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "drives",
             "fieldbus",
             "jobs",
+            "mastering",
             "planning",
             "platform",
             "processes",
@@ -48,6 +50,7 @@ const LAYER_1: &[&str] = &[
     "machine",
     "faults",
     "devices",
+    "positions",
     "bus_health",
     "geometry",
     "kinematics",

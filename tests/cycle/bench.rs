@@ -19,6 +19,7 @@ use motiond::joints::{JointLimit, JointLimits, JointVector, MAX_JOINTS};
 use motiond::kinematics::inverse::InverseSettings;
 use motiond::kinematics::{Chain, ChainJoint, JointKind};
 use motiond::machine::{ControlEpoch, MachineState, RunTag};
+use motiond::positions::PositionsAtStart;
 use motiond::realtime::bus_supervision::ExchangeResult;
 use motiond::realtime::cycle::{Cycle, CycleInputs, CycleOutputs, CycleSettings};
 use motiond::realtime::supervision::SupervisionSettings;
@@ -154,6 +155,7 @@ impl Bench {
             inverse: InverseSettings::default(),
             limits: JointLimits::from_slice(&limits).unwrap(),
             scaling: arm,
+            positions: PositionsAtStart::as_in_cell_file(JOINTS),
             drive_subdevices: std::array::from_fn(|drive| drive),
             brake_release_s: 0.02,
             brake_close_s: 0.01,

@@ -36,8 +36,15 @@ impl Client {
     }
 
     pub fn with(assembly: &Assembly, script: &str, seed: u64) -> Self {
+        Self::with_record(assembly, script, seed, MemoryFiles::default())
+    }
+
+    /// The same with the record of mastering in `record`.
+    pub fn with_record(assembly: &Assembly, script: &str, seed: u64, record: MemoryFiles) -> Self {
         let script = FaultScript::parse(script).unwrap();
-        let mut cell = VirtualCell::start(assembly, Box::new(MemoryFiles::default()), script, seed).unwrap();
+        let jobs = Box::new(MemoryFiles::default());
+        let mut cell =
+            VirtualCell::start_with_record(assembly, jobs, Box::new(record), script, seed).unwrap();
         let now = cell.now();
         let session = cell.broker_mut().open(Role::Programmer, Peer::Local { uid: None }, now).unwrap();
         let mut client =

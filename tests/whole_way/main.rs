@@ -8,6 +8,7 @@ mod client;
 mod determinism;
 mod faults;
 mod limits;
+mod mastering;
 mod models;
 mod recovery;
 mod welding;

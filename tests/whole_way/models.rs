@@ -41,6 +41,7 @@ fn cell(model: &KinematicModel, start: &[f64]) -> Assembly {
          [tcp_limits]\nspeed_max_mm_s = 1500.0\nacceleration_max_mm_s2 = 5000.0\njerk_max_mm_s3 = 50000.0\n\
          orientation_speed_max_deg_s = 180.0\norientation_acceleration_max_deg_s2 = 720.0\n\
          orientation_jerk_max_deg_s3 = 7200.0\n[collision]\nmargin_mm = 3.0\n\
+         [mastering]\nwithout_record = \"cell_file\"\n\
          [tools.none]\nposition_mm = [0.0, 0.0, 0.0]\nquaternion_wxyz = [1.0, 0.0, 0.0, 0.0]\nmass_kg = 0.0\n\
          center_of_gravity_mm = [0.0, 0.0, 0.0]\n[work_objects.base]\nposition_mm = [0.0, 0.0, 0.0]\n\
          quaternion_wxyz = [1.0, 0.0, 0.0, 0.0]\n[simulation]\nstart_joints_deg = {start:?}\n",

@@ -21,6 +21,7 @@ pub(super) fn states_for(command: &str) -> &'static str {
         "resume" => "held, holding, executing",
         "stop" => "executing, holding, held, stopping, ready",
         "reset" => "any but fault_reaction",
+        "master.set" | "master.accept" => "disabled, ready",
         _ => "any",
     }
 }

@@ -14,6 +14,7 @@
 //! has taken over. Until then the broker alone keeps the old holder out, as it does at any time.
 
 mod commands;
+mod mastering;
 mod reports;
 mod requests;
 mod run;
@@ -30,6 +31,7 @@ use super::request::{Motion, Request, Role};
 use crate::boundary::DaemonEnd;
 use crate::boundary::command_queue::Command;
 use crate::boundary::event_queue::Event;
+use crate::boundary::position_reports::PositionReport;
 use crate::boundary::sample_ring::Sample;
 use crate::faults::Fault;
 use crate::jobs::planning_desk::{PlanningDesk, Ticket};
@@ -37,6 +39,7 @@ use crate::jobs::runner::Run;
 use crate::jobs::store::JobStore;
 use crate::kinematics::JointKind;
 use crate::machine::{ControlEpoch, MachineState};
+use crate::mastering::store::MasteringStore;
 use crate::telemetry::bus_status::BusMonitor;
 use crate::telemetry::events::{EventLog, LoggedEvent};
 use crate::telemetry::recorder::Recorder;
@@ -60,6 +63,8 @@ pub struct CellFacts {
     pub robot: String,
     /// Kinds of the joints, joint 1 first.
     pub joints: Vec<JointKind>,
+    /// Least and largest position of each joint, rad or m.
+    pub position_limits: Vec<(f64, f64)>,
     /// Cycle time.
     pub cycle: Nanoseconds,
     /// Tools of the cell.
@@ -171,6 +176,9 @@ pub struct Daemon {
     machine: MachineState,
     latest: Option<Sample>,
     faults: Vec<LatchedFault>,
+    mastering: Option<MasteringStore>,
+    mastering_failure: Option<String>,
+    position_report: Option<PositionReport>,
     bus: BusMonitor,
     bring_ups: Option<Receiver<BringUpResult>>,
     events: EventLog,
@@ -198,6 +206,9 @@ impl Daemon {
     pub fn new(facts: CellFacts, end: DaemonEnd, store: JobStore, desk: Box<dyn PlanningDesk>) -> Self {
         Self {
             bus: BusMonitor::new(facts.subdevices.clone(), facts.cycle),
+            mastering: None,
+            mastering_failure: None,
+            position_report: None,
             bring_ups: None,
             facts,
             end,
@@ -321,6 +332,9 @@ impl Daemon {
                 let ratio = Ratio::new(over.percent / 100.0).unwrap_or(Ratio::ONE);
                 self.command(caller, Command::Override(ratio), "override").map(Handled::Now)
             }
+            Request::MasterSet(set) => self.master_set(caller, &set).map(Handled::Now),
+            Request::MasterAccept(accept) => self.master_accept(caller, &accept).map(Handled::Now),
+            Request::MasterStatus(_) => Ok(Handled::Now(self.master_status())),
             Request::Status(_) => Ok(Handled::Now(Answer::Status(Box::new(self.status())))),
             // Who is told what is the session's business; see `broker`.
             Request::Subscribe(subscribe) => Ok(Handled::Now(Answer::Subscribed {

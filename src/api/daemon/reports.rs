@@ -22,6 +22,7 @@ impl Daemon {
         // The cycle publishes its events before its sample: every event of the samples counted here is
         // already in the queue, so that merging by cycle keeps the order in which things happened.
         let samples = self.end.samples.waiting();
+        self.take_position_reports();
         while let Some(event) = self.end.events.pop() {
             self.events_of_poll.push_back(event);
         }
@@ -76,6 +77,12 @@ impl Daemon {
     fn in_words(&self, fault: &Fault) -> FaultStatus {
         let mut words = fault_status(fault, &self.facts.joints);
         words.place = self.place_name(fault).or(words.place);
+        if fault.code == FaultCode::PositionUntrusted {
+            let joints = self.untrusted_joints().into_iter();
+            let reasons: Vec<String> =
+                joints.map(|(joint, reason)| format!("joint {joint}: {reason}")).collect();
+            words.detail = (!reasons.is_empty()).then(|| reasons.join("; "));
+        }
         words
     }
 
@@ -109,6 +116,7 @@ impl Daemon {
             | FaultCode::DriveStateTimeout
             | FaultCode::FollowingError
             | FaultCode::PositionJump
+            | FaultCode::PositionUntrusted
             | FaultCode::DriveMode
             | FaultCode::SetpointNotFinite
             | FaultCode::SetpointPosition
@@ -132,6 +140,14 @@ impl Daemon {
                 if self.shutdown == Shutdown::Sent(id) {
                     self.shutdown = Shutdown::Taken;
                 }
+                let asked = self.pending.get(&id).map(|(_, name)| *name);
+                if matches!(asked, Some("master.set" | "master.accept")) {
+                    // The cycle has reported before it answered: written down before anybody is told.
+                    self.take_position_reports();
+                    if let Some(error) = self.mastering_failure() {
+                        self.command_refused(id, &error);
+                    }
+                }
                 if let Some((session, name)) = self.pending.remove(&id) {
                     if name == "reset" {
                         self.faults.clear();
@@ -152,6 +168,9 @@ impl Daemon {
                         self.fault_active()
                     }
                     Refusal::State(state) => ApiError::WrongState { state, needs: states_for(command) },
+                    Refusal::PositionUntrusted(_) => {
+                        ApiError::PositionUntrusted { joints: self.untrusted_joints() }
+                    }
                     Refusal::StaleEpoch => {
                         ApiError::StaleEpoch { given: self.cycle_epoch.0, current: self.lease.epoch().0 }
                     }
@@ -170,6 +189,8 @@ impl Daemon {
                 self.machine_entered(state);
             }
             EventKind::Fault(fault) => {
+                // What a fault is about was reported before it.
+                self.take_position_reports();
                 let words = self.in_words(&fault);
                 for recorder in &mut self.recorders {
                     recorder.fault(&words);
@@ -327,6 +348,7 @@ impl Daemon {
         );
         // Events may be ahead of the newest sample.
         status.state = self.machine.name();
+        status.untrusted_joints = self.untrusted_joints().into_iter().map(|(joint, _)| joint).collect();
         status
     }
 }

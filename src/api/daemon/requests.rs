@@ -177,6 +177,10 @@ impl Daemon {
         if !self.faults.is_empty() {
             return Err(self.fault_active());
         }
+        let joints = self.untrusted_joints();
+        if !joints.is_empty() {
+            return Err(ApiError::PositionUntrusted { joints });
+        }
         match self.machine {
             MachineState::Ready => Ok(()),
             MachineState::Fault | MachineState::FaultReaction => Err(self.fault_active()),

@@ -6,6 +6,7 @@ mod coupling;
 mod dynamics;
 mod io;
 mod link;
+mod mastering;
 mod robot;
 mod simulation;
 mod subdevice;
@@ -17,6 +18,7 @@ pub use coupling::Coupling;
 pub use dynamics::{FeedForward, TorqueLimits};
 pub use io::{AnalogChannel, AnalogScaling, DigitalChannel, IoMap, RAW_FULL_SCALE};
 pub use link::{DistributedClock, Link, LinkKind, RealtimeSettings, Sockets};
+pub use mastering::WithoutRecord;
 pub use robot::{Robot, RobotSource, TcpLimits};
 pub use simulation::{SimulatedDrive, SimulatedPowerSource, Simulation};
 pub(in crate::config) use subdevice::read_startup;
@@ -65,6 +67,8 @@ pub struct Cell {
     pub stop_input: Option<u8>,
     /// Where the welding power source is connected; `None`: the cell cannot weld.
     pub welding: Option<WeldingBinding>,
+    /// What the offsets of this file are worth when there is no record of a mastering.
+    pub without_record: WithoutRecord,
     /// What the drives are told beside positions.
     pub feed_forward: FeedForward,
     /// Where clients connect.
@@ -203,6 +207,8 @@ fn read_root(mut root: Table<'_>, surroundings: Surroundings<'_>, problems: &Pro
         root.maybe("welding", |value| value.table().and_then(|table| welding::read_binding(table, &io)));
     let feed_forward =
         root.maybe("feed_forward", |value| value.table().and_then(dynamics::read_feed_forward));
+    let without_record =
+        root.maybe("mastering", |value| value.table().and_then(mastering::read_without_record));
     let sockets = root.maybe("sockets", |value| value.table().and_then(link::read_sockets));
     let simulation =
         simulation::read_simulation(&mut root, joint_count, model.as_ref(), joint_limits.as_ref());
@@ -231,6 +237,7 @@ fn read_root(mut root: Table<'_>, surroundings: Surroundings<'_>, problems: &Pro
         },
         welding: welding?,
         feed_forward: feed_forward?.unwrap_or_default(),
+        without_record: without_record?.unwrap_or_default(),
         sockets: sockets?.unwrap_or_default(),
         schedules: surroundings.schedules,
         simulation: simulation?,

@@ -51,6 +51,8 @@ pub struct Drive {
     pub lead: Option<f64>,
     /// Largest difference between setpoint and actual position, rad (m) after the gear.
     pub following_error_max: f64,
+    /// How far it may have moved while nobody looked (brakes give, belts settle), rad (m) after the gear.
+    pub travel_while_off: f64,
     /// Rated torque of the motor, Nm at its shaft: unit of the drive's torque objects.
     pub rated_torque: f64,
     /// Largest torque the drive may give, Nm at the motor's shaft; `None`: not known.
@@ -294,6 +296,13 @@ fn read_drive(table: &mut Table<'_>, joint: &mut Option<usize>, file: Option<&Dr
     } else {
         table.number("following_error_max_deg", Range::new(0.001, 90.0, "°")).map(f64::to_radians)
     };
+    let travel_while_off = if table.has("lead_mm") {
+        table
+            .number_or("travel_while_off_max_mm", Range::new(0.0, 1000.0, "mm"), 1.0)
+            .map(|travel| travel * 1e-3)
+    } else {
+        table.number_or("travel_while_off_max_deg", Range::new(0.0, 90.0, "°"), 0.5).map(f64::to_radians)
+    };
     let rated_torque = table.number("rated_torque_nm", Range::new(0.001, 10_000.0, "Nm"));
     let peak_torque = table.maybe("peak_torque_nm", |value| value.number(Range::new(0.001, 50_000.0, "Nm")));
     let rotor_inertia =
@@ -311,6 +320,7 @@ fn read_drive(table: &mut Table<'_>, joint: &mut Option<usize>, file: Option<&Dr
         brake_close_delay: brake_close_delay?,
         lead: lead?,
         following_error_max: following_error?,
+        travel_while_off: travel_while_off?,
         rated_torque: rated_torque?,
         peak_torque: peak_torque?,
         rotor_inertia: rotor_inertia?,

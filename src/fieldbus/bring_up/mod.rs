@@ -116,6 +116,7 @@ pub fn bring_up_watched<L: FrameLink>(
 struct Prepared {
     group: Box<Group>,
     places: [Place; MAX_SUBDEVICES],
+    identities: [Identity; MAX_SUBDEVICES],
     room: Box<MailboxRoom>,
 }
 
@@ -127,6 +128,7 @@ impl Prepared {
             group: self.group,
             mailbox_room: self.room,
             count: description.devices.len(),
+            identities: self.identities,
             expected_working_counter: self.places.iter().map(|place| place.working_counter).sum(),
             places: self.places,
             cycle_time: description.cycle_time,
@@ -176,10 +178,11 @@ fn prepare<L: FrameLink>(
         }
     };
     let places = places_of(pump, &group, description)?;
+    let identities = identities_of(pump, &group);
     progress(Progress { stage: Stage::SafeOperation, done: 0, devices });
     transition::request_all(pump, description, AlState::SafeOp)?;
     progress(Progress { stage: Stage::SafeOperation, done: devices, devices });
-    Ok(Prepared { group, places, room: Box::new(MailboxRoom::new(mailboxes, emergencies)) })
+    Ok(Prepared { group, places, identities, room: Box::new(MailboxRoom::new(mailboxes, emergencies)) })
 }
 
 type Mailboxes = [Option<Mailbox>; MAX_SUBDEVICES];
@@ -271,15 +274,9 @@ fn discover<L: FrameLink>(
         Ok(group) => {
             let found: Vec<FoundDevice> = group
                 .iter(main_device)
-                .map(|subdevice| {
-                    let found = subdevice.identity();
-                    let identity = Identity {
-                        vendor: found.vendor_id,
-                        product: found.product_id,
-                        revision: found.revision,
-                        serial: found.serial,
-                    };
-                    FoundDevice { identity, alias: subdevice.alias_address() }
+                .map(|subdevice| FoundDevice {
+                    identity: subdevice.identity().into(),
+                    alias: subdevice.alias_address(),
                 })
                 .collect();
             let differences = comparison::compare(&description.devices, &found);
@@ -406,6 +403,29 @@ fn places_of<L: FrameLink>(
         (inputs, outputs) = (place.input_end, place.output_end);
     }
     Ok(places)
+}
+
+impl From<ethercrab::SubDeviceIdentity> for Identity {
+    fn from(found: ethercrab::SubDeviceIdentity) -> Self {
+        Self {
+            vendor: found.vendor_id,
+            product: found.product_id,
+            revision: found.revision,
+            serial: found.serial,
+        }
+    }
+}
+
+/// What each device of the group says it is.
+fn identities_of<L: FrameLink>(pump: &FramePump<L>, group: &Group) -> [Identity; MAX_SUBDEVICES] {
+    let main_device = pump.main_device();
+    let mut identities = [Identity::default(); MAX_SUBDEVICES];
+    for (position, identity) in identities.iter_mut().enumerate() {
+        with_subdevice!(group, main_device, position, |subdevice| {
+            *identity = subdevice.identity().into();
+        });
+    }
+    identities
 }
 
 /// What one device adds to the working counter of LRW: one for reading, two for writing (ETG.1000.4).

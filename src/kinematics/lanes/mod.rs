@@ -20,15 +20,6 @@ impl Eight {
         Self([value; 8])
     }
 
-    /// The first eight values, zeros behind the last.
-    #[inline(always)]
-    pub(super) fn of(values: &[f64]) -> Self {
-        let mut lanes = Self::ZERO;
-        let count = values.len().min(8);
-        lanes.0[..count].copy_from_slice(&values[..count]);
-        lanes
-    }
-
     #[inline(always)]
     pub(super) fn map(self, mut f: impl FnMut(f64) -> f64) -> Self {
         let mut result = self;
@@ -56,14 +47,6 @@ impl Eight {
             result.0[lane] = if other.0[lane] < self.0[lane] { other.0[lane] } else { self.0[lane] };
         }
         result
-    }
-
-    /// Largest magnitude; NaN lanes are left out.
-    #[inline(always)]
-    pub(super) fn max_abs(self) -> f64 {
-        let a = self.map(f64::abs).0;
-        let larger = |x: f64, y: f64| if x > y { x } else { y };
-        larger(larger(larger(a[0], a[4]), larger(a[1], a[5])), larger(larger(a[2], a[6]), larger(a[3], a[7])))
     }
 
     /// Root of each lane; of what is negative, zero.

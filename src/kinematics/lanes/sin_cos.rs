@@ -25,11 +25,10 @@ pub(in crate::kinematics) fn sin_cos<const FUSED: bool>(angle: Eight) -> (Eight,
     for lane in 0..8 {
         is_small &= angle.0[lane].abs() <= ANGLE_MAX;
     }
-    let (mut sines, mut cosines) = (Eight::ZERO, Eight::ZERO);
     if !is_small {
-        by_library(&angle, &mut sines, &mut cosines);
-        return (sines, cosines);
+        return by_library(angle);
     }
+    let (mut sines, mut cosines) = (Eight::ZERO, Eight::ZERO);
     for lane in 0..8 {
         let x = angle.0[lane];
         let shifted = fma::<FUSED>(x, FRAC_2_PI, ROUNDER);
@@ -68,8 +67,6 @@ pub(in crate::kinematics) fn sin_cos<const FUSED: bool>(angle: Eight) -> (Eight,
 }
 
 #[cold]
-#[inline(never)]
-fn by_library(angle: &Eight, sines: &mut Eight, cosines: &mut Eight) {
-    *sines = angle.map(f64::sin);
-    *cosines = angle.map(f64::cos);
+fn by_library(angle: Eight) -> (Eight, Eight) {
+    (angle.map(f64::sin), angle.map(f64::cos))
 }
