@@ -2,10 +2,12 @@
 //! description of the bus, process data map, and the simulated segment.
 
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 use crate::api::daemon::CellFacts;
 use crate::boundary::phase_table::{Action, Actions};
-use crate::config::cell::{Cell, Drive, SdoValue as WrittenValue};
+use crate::config::cell::{Cell, Drive, NamedGuard, SdoValue as WrittenValue, Tool};
+use crate::config::collision_model::CollisionModelError;
 use crate::config::load::{embedded_cell, load_cell};
 use crate::config::problem::Problem;
 use crate::devices::MAX_SUBDEVICES;
@@ -46,6 +48,8 @@ pub struct Assembly {
     pub cell: Cell,
     /// What is known of where the arm stands.
     positions: PositionsAtStart,
+    /// Made once, when first asked for, and shared by all clones: trying what can meet takes a moment.
+    guards: Arc<OnceLock<Result<Vec<NamedGuard>, CollisionModelError>>>,
 }
 
 impl Assembly {
@@ -58,7 +62,8 @@ impl Assembly {
             Some(path) => load_cell(path)?,
             None => embedded_cell()?,
         };
-        Ok(Self { positions: PositionsAtStart::as_in_cell_file(cell.joint_count()), cell })
+        let positions = PositionsAtStart::as_in_cell_file(cell.joint_count());
+        Ok(Self { positions, guards: Arc::default(), cell })
     }
 
     /// The same with what is known of where the arm stands. A simulated one stands at `simulated_joints` (rad or m),
@@ -162,23 +167,39 @@ impl Assembly {
         })
     }
 
+    /// What the arm must keep away from with the tool of this name; `None`: the cell has no such tool, or no
+    /// section `[collision]`.
+    ///
+    /// # Errors
+    /// An arm without shapes to look at.
+    pub fn guard(&self, tool: &str) -> Result<Option<&NamedGuard>, Vec<Problem>> {
+        let guards = self.named_guards()?;
+        let named = self.cell.tools.iter().zip(guards).find(|(entry, _)| entry.name == tool);
+        Ok(named.map(|(_, guard)| guard))
+    }
+
     /// What the cycle watches, one entry a tool; nothing where the cell has no section `[collision]`.
     ///
     /// # Errors
     /// An arm without shapes to look at.
     pub fn guards(&self) -> Result<Vec<ToolGuard>, Vec<Problem>> {
-        let mut guards = Vec::new();
-        for tool in &self.cell.tools {
-            let Some(guard) = self.cell.guard(tool) else { continue };
-            let named = guard.map_err(|error| vec![super::job_clearance::no_shapes(&error)])?;
-            guards.push(ToolGuard {
-                x_flange_tool: tool.x_flange_tool,
-                guard: named.guard,
-                // Planning keeps the whole margin; half of it is never reached by what it let pass.
-                distance_min_m: self.cell.collision.as_ref().map_or(0.0, |settings| 0.5 * settings.margin),
-            });
+        let named = self.cell.tools.iter().zip(self.named_guards()?);
+        let guard = |(tool, named): (&Tool, &NamedGuard)| ToolGuard {
+            x_flange_tool: tool.x_flange_tool,
+            guard: named.guard,
+            // Planning keeps the whole margin; half of it is never reached by what it let pass.
+            distance_min_m: self.cell.collision.as_ref().map_or(0.0, |settings| 0.5 * settings.margin),
+        };
+        Ok(named.map(guard).collect())
+    }
+
+    /// One for each tool, in their order, or none at all.
+    fn named_guards(&self) -> Result<&[NamedGuard], Vec<Problem>> {
+        let of_every_tool = || self.cell.tools.iter().filter_map(|tool| self.cell.guard(tool)).collect();
+        match self.guards.get_or_init(of_every_tool) {
+            Ok(guards) => Ok(guards),
+            Err(error) => Err(vec![super::job_clearance::no_shapes(error)]),
         }
-        Ok(guards)
     }
 
     fn safe_outputs(&self) -> Result<Actions, Vec<Problem>> {

@@ -7,6 +7,7 @@ use clap::Args;
 use super::assembly::Assembly;
 use super::job_planner::CellPlanner;
 use super::{Exit, read_text};
+use crate::config::load::schedules_beside;
 use crate::config::problem::Problem;
 use crate::jobs::planning_desk::JobPlanner as _;
 use crate::processes::schedule_problems;
@@ -30,11 +31,15 @@ pub fn check(arguments: &CheckArguments) -> Exit {
     let outcome = if is_job {
         check_job(arguments.cell.as_deref(), &arguments.file)
     } else {
-        Assembly::load(Some(&arguments.file)).and_then(|assembly| {
+        let loaded = Assembly::load(Some(&arguments.file)).map_err(|mut problems| {
+            problems.extend(schedule_problems(&schedules_beside(&arguments.file), None));
+            problems
+        });
+        loaded.and_then(|assembly| {
             assembly.process_data_map()?;
             assembly.cycle_settings()?;
             let guards = assembly.guards()?;
-            let mistakes = schedule_problems(&assembly.cell);
+            let mistakes = schedule_problems(&assembly.cell.schedules, Some(&assembly.cell));
             if !mistakes.is_empty() {
                 return Err(mistakes);
             }

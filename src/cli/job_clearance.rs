@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::assembly::Assembly;
 use crate::collision::Meeting;
-use crate::config::cell::{Cell, NamedGuard};
+use crate::config::cell::NamedGuard;
 use crate::config::collision_model::CollisionModelError;
 use crate::config::problem::Problem;
 use crate::planning::{Plan, SegmentClearance, clearances};
@@ -18,18 +19,12 @@ pub struct JobClearance {
 ///
 /// # Errors
 /// Every motion that comes nearer than the margin of the cell, or an arm without shapes to look at.
-pub fn examine(cell: &Cell, tool: &str, plan: &Plan) -> Result<Option<JobClearance>, Vec<Problem>> {
-    let (Some(settings), Some(tool)) = (&cell.collision, cell.tool(tool)) else { return Ok(None) };
-    let named = match cell.guard(tool) {
-        None => return Ok(None),
-        Some(Ok(named)) => named,
-        Some(Err(error)) => {
-            return Err(vec![no_shapes(&error)]);
-        }
-    };
+pub fn examine(assembly: &Assembly, tool: &str, plan: &Plan) -> Result<Option<JobClearance>, Vec<Problem>> {
+    let cell = &assembly.cell;
+    let (Some(settings), Some(named)) = (&cell.collision, assembly.guard(tool)?) else { return Ok(None) };
     let segments: Vec<_> = clearances(plan, &cell.model.chain, &named.guard)
         .into_iter()
-        .map(|segment| (segment, names(&named, segment.clearance.meeting)))
+        .map(|segment| (segment, names(named, segment.clearance.meeting)))
         .collect();
     let refused: Vec<Problem> = segments
         .iter()
@@ -123,7 +118,6 @@ impl JobClearance {
 
 #[cfg(test)]
 mod tests {
-    use super::super::assembly::Assembly;
     use super::super::job_planner::CellPlanner;
     use super::*;
     use crate::jobs::planning_desk::JobPlanner as _;

@@ -65,7 +65,7 @@ impl JobPlanner for CellPlanner {
         }
         let planned = planned(&program, q_start)?;
         let mut run = planned_run(&job, &planned, &cell.model.chain);
-        if let Some(clearance) = job_clearance::examine(cell, &job.tool, &planned)? {
+        if let Some(clearance) = job_clearance::examine(&self.assembly, &job.tool, &planned)? {
             clearance.add_to(&mut run.report);
         }
         Ok(run)

@@ -1,7 +1,7 @@
 //! A type of SubDevice: one file in `config/drives/`.
 
 use super::cell::{StartupSdo, read_startup};
-use super::document::{Table, Value, parse_toml};
+use super::document::{Table, Value, read_toml};
 use super::problem::{Problem, Problems};
 use crate::devices::{Device, DeviceKind, Identity, MAX_PDO_ENTRIES, PdoEntry, PdoMap, objects};
 
@@ -35,10 +35,11 @@ pub fn read_device(text: &str) -> Result<Device, Vec<Problem>> {
 /// # Errors
 /// Every mistake of the file.
 pub fn read_drive_file(text: &str) -> Result<DriveFile, Vec<Problem>> {
-    let node = parse_toml(text).map_err(|problem| vec![problem])?;
-    let problems = Problems::default();
-    let file = Value::root(&node, &problems).table().and_then(read_root);
-    problems.finish(file)
+    read_toml(text, |node| {
+        let problems = Problems::default();
+        let file = Value::root(node, &problems).table().and_then(read_root);
+        problems.finish(file)
+    })
 }
 
 /// Identity and process data as they stand in a drive file; what is zero, and so not known, is left out.

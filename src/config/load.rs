@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use super::cell::{Cell, Robot, RobotSource, Schedule, Surroundings, read_cell};
-use super::document::{Value, listed, parse_toml};
+use super::document::{Value, listed, read_toml};
 use super::drive_file::read_drive_file;
 use super::embedded;
 use super::kinematic_model::{EMBEDDED_MODELS, EmbeddedModel, KinematicModel, from_text, load_model_between};
@@ -46,11 +46,7 @@ pub fn embedded_cell() -> Result<Cell, Vec<Problem>> {
 }
 
 fn finish(text: &str, surroundings: Surroundings<'_>, others: Vec<Problem>) -> Result<Cell, Vec<Problem>> {
-    let cell = match parse_toml(text) {
-        Ok(node) => read_cell(&node, surroundings),
-        Err(problem) => Err(vec![problem]),
-    };
-    match cell {
+    match read_toml(text, |node| read_cell(node, surroundings)) {
         Ok(cell) if others.is_empty() => Ok(cell),
         Ok(_) => Err(others),
         Err(mut problems) => {
@@ -58,6 +54,24 @@ fn finish(text: &str, surroundings: Surroundings<'_>, others: Vec<Problem>) -> R
             Err(problems)
         }
     }
+}
+
+/// The data sets of processes that a cell file may refer to, as far as they can be read.
+#[must_use]
+pub fn schedules_beside(path: &Path) -> Vec<Schedule> {
+    // What is wrong with the others is for `load_cell` to say.
+    schedules(path.parent(), &mut Vec::new())
+}
+
+fn schedules(folder: Option<&Path>, problems: &mut Vec<Problem>) -> Vec<Schedule> {
+    let mut found = Vec::new();
+    for (name, text) in named_texts(folder, "processes", &embedded::SCHEDULES, problems) {
+        match read_schedule(&name, &text) {
+            Ok(schedule) => found.push(schedule),
+            Err(mistakes) => problems.extend(in_file(mistakes, "processes", &name)),
+        }
+    }
+    found
 }
 
 /// What a cell in `folder` may refer to: its files, then what is part of the program.
@@ -76,12 +90,7 @@ fn surroundings<'a>(
             }
         }
     }
-    for (name, text) in named_texts(folder, "processes", &embedded::SCHEDULES, problems) {
-        match read_schedule(&name, &text) {
-            Ok(schedule) => found.schedules.push(schedule),
-            Err(mistakes) => problems.extend(in_file(mistakes, "processes", &name)),
-        }
-    }
+    found.schedules = schedules(folder, problems);
     found
 }
 
@@ -169,20 +178,21 @@ pub fn read_file(path: &Path) -> Result<String, Problem> {
 }
 
 fn read_schedule(name: &str, text: &str) -> Result<Schedule, Vec<Problem>> {
-    let node = parse_toml(text).map_err(|problem| vec![problem])?;
-    let problems = Problems::default();
-    let schedule = Value::root(&node, &problems).table().and_then(|mut root| {
-        let version = root.integer("format_version", 1..=1);
-        let process = root.identifier("process");
-        let data = root.required("data", || "a table with the data of the process".to_owned());
-        version?;
-        Some(Schedule {
-            name: name.to_owned(),
-            process: process?.to_owned(),
-            data: data?.as_written().clone(),
-        })
-    });
-    problems.finish(schedule)
+    read_toml(text, |node| {
+        let problems = Problems::default();
+        let schedule = Value::root(node, &problems).table().and_then(|mut root| {
+            let version = root.integer("format_version", 1..=1);
+            let process = root.identifier("process");
+            let data = root.required("data", || "a table with the data of the process".to_owned());
+            version?;
+            Some(Schedule {
+                name: name.to_owned(),
+                process: process?.to_owned(),
+                data: data?.as_written().clone(),
+            })
+        });
+        problems.finish(schedule)
+    })
 }
 
 #[cfg(test)]
@@ -240,6 +250,21 @@ mod tests {
         assert!(text.contains("tools.torch.mass_kg: -2.4 is too small"), "{text}");
         assert!(text.contains("drives/new.toml: kind: found 3"), "{text}");
         assert!(text.contains("processes/new.toml: line 1, column 5"), "{text}");
+    }
+
+    #[test]
+    fn a_line_that_is_no_toml_hides_no_mistake_of_the_file() {
+        let (_folder, path) = folder_with(|text| {
+            text.replace("mass_kg = 2.4", "mass_kg = -2.4")
+                .replace("cycle_time_ms = 1.0", "cycle_time_ms = 1.0 ms")
+                .replace("[sockets]", "[sockets]\nport = 7")
+        });
+        let problems = load_cell(&path).expect_err("three mistakes");
+        let text = lines(&problems);
+        assert_eq!(problems.len(), 3, "{text}");
+        for part in ["cycle_time_ms = 1.0 ms", "tools.torch.mass_kg: -2.4 is too small", "sockets.port"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
     }
 
     #[test]

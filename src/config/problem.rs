@@ -18,6 +18,15 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// Message of a key that must be there and is not.
+    pub const MISSING_KEY: &str = "missing";
+
+    /// True for a key that must be there and is not.
+    #[must_use]
+    pub fn is_of_missing_key(&self) -> bool {
+        self.message == Self::MISSING_KEY
+    }
+
     /// A problem; takes anything that becomes text.
     #[must_use]
     pub fn new(

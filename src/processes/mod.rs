@@ -10,7 +10,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use crate::boundary::phase_table::PhaseTable;
-use crate::config::cell::Cell;
+use crate::config::cell::{Cell, Schedule};
 use crate::config::document::Value;
 use crate::config::problem::{Problem, Problems};
 
@@ -23,6 +23,9 @@ pub trait Process: Debug + Sync {
 
     /// Key of a seam that names a data set.
     fn schedule_key(&self) -> &'static str;
+
+    /// Notes what is wrong with its data in whatever cell it is used.
+    fn check(&self, data: &Value<'_>);
 
     /// Reads its data; notes what is wrong with it, or why this cell cannot do it.
     fn read(&self, data: &Value<'_>, cell: &Cell) -> Option<Arc<dyn ProcessPath>>;
@@ -43,17 +46,19 @@ pub trait ProcessPath: Debug + Send + Sync {
 /// Every process there is.
 pub const PROCESSES: &[&dyn Process] = &[&welding::Welding];
 
-/// Every mistake in the data sets of a cell.
+/// Every mistake in data sets; without a valid cell those that are mistakes in every cell.
 #[must_use]
-pub fn schedule_problems(cell: &Cell) -> Vec<Problem> {
+pub fn schedule_problems(schedules: &[Schedule], cell: Option<&Cell>) -> Vec<Problem> {
     let problems = Problems::default();
-    for schedule in &cell.schedules {
+    for schedule in schedules {
         let file = format!("processes/{}.toml: data", schedule.name);
-        match PROCESSES.iter().find(|process| process.key() == schedule.process) {
-            Some(process) => {
-                let _checked = process.read(&Value::at(&file, &schedule.data, &problems), cell);
+        let data = Value::at(&file, &schedule.data, &problems);
+        match (PROCESSES.iter().find(|process| process.key() == schedule.process), cell) {
+            (Some(process), Some(cell)) => {
+                let _checked = process.read(&data, cell);
             }
-            None => problems.push(Problem::new(
+            (Some(process), None) => process.check(&data),
+            (None, _) => problems.push(Problem::new(
                 format!("processes/{}.toml: process", schedule.name),
                 format!("unknown process `{}`", schedule.process),
                 crate::config::document::listed(PROCESSES.iter().map(|process| process.key())),

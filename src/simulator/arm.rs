@@ -32,6 +32,8 @@ pub(super) type Motors<'a> = [Option<&'a mut Motor>; MAX_JOINTS];
 #[derive(Debug)]
 pub(super) struct Arm {
     parameters: ArmParameters,
+    /// `joint_per_shaft` without its zeros, which most of it is: joint, shaft, entry.
+    couplings: Vec<(usize, usize, f64)>,
     /// Joint angles at shaft angle 0.
     origin: JointVector,
 }
@@ -43,9 +45,14 @@ impl Arm {
     /// The arm where its drives are at power-on; their loops are tuned to the inertia they feel there.
     pub(super) fn new(parameters: ArmParameters, motors: &mut Motors<'_>) -> Self {
         let count = parameters.drives.len();
-        let angles = JointVector::from_fn(count, |drive| shaft_rad(motors, drive));
-        let origin = parameters.start_joints - turned(&parameters.joint_per_shaft, &angles);
-        let mut arm = Self { parameters, origin };
+        let couplings = (0..count)
+            .flat_map(|joint| (0..count).map(move |shaft| (joint, shaft)))
+            .map(|place| (place.0, place.1, parameters.joint_per_shaft[place]))
+            .filter(|(_, _, entry)| *entry != 0.0)
+            .collect();
+        let origin = parameters.start_joints;
+        let mut arm = Self { parameters, couplings, origin };
+        arm.origin = origin - arm.turned(&arm.shaft_angles(motors));
         arm.update(motors);
         let (inertias, _) = arm.shaft_dynamics(motors);
         let every = [true; MAX_JOINTS];
@@ -65,38 +72,53 @@ impl Arm {
 
     /// Joint positions, rad.
     pub(super) fn joints(&self, motors: &Motors<'_>) -> JointVector {
-        let angles = JointVector::from_fn(self.parameters.drives.len(), |drive| shaft_rad(motors, drive));
-        self.origin + turned(&self.parameters.joint_per_shaft, &angles)
+        self.origin + self.turned(&self.shaft_angles(motors))
+    }
+
+    /// Angles of the shafts, rad.
+    fn shaft_angles(&self, motors: &Motors<'_>) -> JointVector {
+        JointVector::from_fn(self.parameters.drives.len(), |drive| {
+            motor(motors, drive).map_or(0.0, Motor::shaft_rad)
+        })
+    }
+
+    /// How far, or how fast, the joints turn when the shafts turn by `shafts`.
+    fn turned(&self, shafts: &JointVector) -> JointVector {
+        let mut joints = [0.0; MAX_JOINTS];
+        for (joint, shaft, entry) in &self.couplings {
+            joints[*joint] += entry * shafts.get(*shaft);
+        }
+        JointVector::from_fn(shafts.len(), |joint| joints[joint])
     }
 
     /// Inertia matrix of the shafts, and the torque on them that does not depend on their accelerations.
     fn shaft_dynamics(&self, motors: &Motors<'_>) -> (Square, JointVector) {
-        let ArmParameters { dynamics, drives, joint_per_shaft, .. } = &self.parameters;
+        let ArmParameters { dynamics, drives, .. } = &self.parameters;
         let count = drives.len();
         let q = self.joints(motors);
         let speeds =
             JointVector::from_fn(count, |drive| motor(motors, drive).map_or(0.0, Motor::speed_rad_s));
-        let qd = turned(joint_per_shaft, &speeds);
+        let qd = self.turned(&speeds);
         let mass = dynamics.mass_matrix(&q);
         let bias = dynamics.rigid_body_torques(&q, &qd, &JointVector::zeros(count));
-        let mut inertias = [[0.0; MAX_JOINTS]; MAX_JOINTS];
         let mut moved = [[0.0; MAX_JOINTS]; MAX_JOINTS];
-        for row in 0..count {
-            for column in 0..count {
-                moved[row][column] =
-                    (0..count).map(|inner| mass[(row, inner)] * joint_per_shaft[(inner, column)]).sum();
+        for (joint, shaft, entry) in &self.couplings {
+            for (row, moved) in moved.iter_mut().enumerate().take(count) {
+                moved[*shaft] += mass[(row, *joint)] * entry;
             }
         }
-        for row in 0..count {
-            for column in 0..count {
-                inertias[row][column] =
-                    (0..count).map(|inner| joint_per_shaft[(inner, row)] * moved[inner][column]).sum();
+        let mut inertias = [[0.0; MAX_JOINTS]; MAX_JOINTS];
+        let mut on_shafts = [0.0; MAX_JOINTS];
+        for (joint, shaft, entry) in &self.couplings {
+            for (inertia, moved) in inertias[*shaft].iter_mut().zip(&moved[*joint]).take(count) {
+                *inertia += entry * moved;
             }
-            inertias[row][row] += motor(motors, row).map_or(0.0, Motor::rotor_inertia_kg_m2);
+            on_shafts[*shaft] += entry * bias.get(*joint);
         }
-        let on_shafts = JointVector::from_fn(count, |drive| {
-            (0..count).map(|joint| joint_per_shaft[(joint, drive)] * bias.get(joint)).sum()
-        });
+        for (drive, row) in inertias.iter_mut().enumerate().take(count) {
+            row[drive] += motor(motors, drive).map_or(0.0, Motor::rotor_inertia_kg_m2);
+        }
+        let on_shafts = JointVector::from_fn(count, |drive| on_shafts[drive]);
         (inertias, on_shafts)
     }
 
@@ -135,17 +157,6 @@ impl Arm {
 
 fn motor<'a>(motors: &'a Motors<'_>, drive: usize) -> Option<&'a Motor> {
     motors.get(drive)?.as_deref()
-}
-
-fn shaft_rad(motors: &Motors<'_>, drive: usize) -> f64 {
-    motor(motors, drive).map_or(0.0, Motor::shaft_rad)
-}
-
-fn turned(matrix: &MassMatrix, vector: &JointVector) -> JointVector {
-    let count = vector.len();
-    JointVector::from_fn(count, |row| {
-        (0..count).map(|column| matrix[(row, column)] * vector.get(column)).sum()
-    })
 }
 
 /// Inverse of the rows and columns of `matrix` that are `free`; zero elsewhere. The matrix is symmetric positive
@@ -268,7 +279,7 @@ mod tests {
 
     fn joint_state(arm: &Arm, motors: &Motors<'_>) -> (JointVector, JointVector) {
         let speeds = JointVector::from_fn(2, |drive| motor(motors, drive).unwrap().speed_rad_s());
-        (arm.joints(motors), turned(&arm.parameters.joint_per_shaft, &speeds))
+        (arm.joints(motors), arm.turned(&speeds))
     }
 
     #[test]
@@ -304,7 +315,8 @@ mod tests {
             work_j -= gravity.iter().zip((q - before).iter()).map(|(torque, way)| torque * way).sum::<f64>();
             before = q;
             let mass = dynamics.mass_matrix(&q);
-            energy_j = 0.5 * turned(&mass, &qd).iter().zip(qd.iter()).map(|(a, b)| a * b).sum::<f64>();
+            let pairs = (0..2).flat_map(|row| (0..2).map(move |column| (row, column)));
+            energy_j = 0.5 * pairs.map(|at| mass[at] * qd.get(at.0) * qd.get(at.1)).sum::<f64>();
             for motor in motors.iter().flatten() {
                 energy_j += 0.5 * rotors * motor.speed_rad_s().powi(2);
             }

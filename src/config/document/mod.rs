@@ -13,7 +13,7 @@ use std::ops::RangeInclusive;
 
 use super::problem::{Problem, Problems};
 
-pub use parse::{JSON_DEPTH_MAX, JSON_SIZE_MAX, parse_json, parse_toml};
+pub use parse::{JSON_DEPTH_MAX, JSON_SIZE_MAX, parse_json, parse_toml, read_toml};
 
 /// One value as written.
 #[derive(Clone, Debug, PartialEq)]
@@ -439,7 +439,7 @@ impl<'a> Table<'a> {
     pub fn required(&mut self, key: &'static str, allowed: impl FnOnce() -> String) -> Option<Value<'a>> {
         let value = self.optional(key);
         if value.is_none() {
-            self.problem(key, "missing", allowed(), format!("add `{key}`"));
+            self.problem(key, Problem::MISSING_KEY, allowed(), format!("add `{key}`"));
         }
         value
     }

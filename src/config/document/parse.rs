@@ -1,5 +1,6 @@
 //! Text → tree, with line, column and the line itself when the text cannot be parsed.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -31,7 +32,8 @@ pub fn parse_json(text: &str) -> Result<Node, Problem> {
     seed.deserialize(&mut deserializer).and_then(|node| deserializer.end().map(|()| node)).map_err(|error| {
         let message = error.to_string();
         let message = message.split(" at line ").next().unwrap_or(&message);
-        at_line(text, error.line(), error.column(), message, "JSON (RFC 8259), finite numbers")
+        let remedy = "correct this line; what comes after it was not looked at";
+        at_line(text, (error.line(), error.column()), message, "JSON (RFC 8259), finite numbers", remedy)
     })
 }
 
@@ -41,17 +43,88 @@ pub fn parse_json(text: &str) -> Result<Node, Problem> {
 /// Text that is not TOML.
 pub fn parse_toml(text: &str) -> Result<Node, Problem> {
     let problem = |error: &toml::de::Error| {
-        let start = error.span().map_or(0, |span| span.start.min(text.len()));
-        let before = text.get(..start).unwrap_or_default();
-        let line = before.matches('\n').count() + 1;
-        let column = before.chars().rev().take_while(|&letter| letter != '\n').count() + 1;
-        at_line(text, line, column, error.message(), "TOML 1.0")
+        toml_problem(text, error, "correct this line; what comes after it was not looked at")
     };
     let deserializer = toml::Deserializer::parse(text).map_err(|error| problem(&error))?;
     NodeSeed { depth_left: JSON_DEPTH_MAX }.deserialize(deserializer).map_err(|error| problem(&error))
 }
 
-fn at_line(text: &str, line: usize, column: usize, message: &str, allowed: &str) -> Problem {
+/// Most times a text is parsed again without the lines that are no TOML.
+const TOML_ROUNDS_MAX: usize = 8;
+
+/// Reads a TOML document with `read`. Where some lines of it are no TOML, the rest is read without them, so that
+/// its mistakes are found as well.
+///
+/// # Errors
+/// Every line that is no TOML, and every mistake `read` finds in the rest. A key that is missing may stand on one
+/// of these lines and is not among them.
+pub fn read_toml<T>(
+    text: &str,
+    read: impl FnOnce(&Node) -> Result<T, Vec<Problem>>,
+) -> Result<T, Vec<Problem>> {
+    let (_, errors) = toml::de::DeTable::parse_recoverable(text);
+    if errors.is_empty() {
+        return read(&parse_toml(text).map_err(|problem| vec![problem])?);
+    }
+    let rest = rest_of_toml(text);
+    let remedy = if rest.is_some() {
+        "correct this line; the rest of the file was looked at without it"
+    } else {
+        "correct this line; the rest of the file was not looked at"
+    };
+    let mut lines = BTreeSet::new();
+    let mut problems: Vec<Problem> = errors
+        .iter()
+        .filter(|error| lines.insert(line_and_column(text, error).0))
+        .map(|error| toml_problem(text, error, remedy))
+        .collect();
+    let others = rest.and_then(|node| read(&node).err()).unwrap_or_default();
+    problems.extend(others.into_iter().filter(|problem| !problem.is_of_missing_key()));
+    Err(problems)
+}
+
+/// What is left of a text without the lines that are no TOML; of a table whose header is none, nothing is left.
+fn rest_of_toml(text: &str) -> Option<Node> {
+    let mut lines: Vec<&str> = text.lines().collect();
+    for _ in 0..TOML_ROUNDS_MAX {
+        let rest = lines.join("\n");
+        let (_, errors) = toml::de::DeTable::parse_recoverable(&rest);
+        if errors.is_empty() {
+            return parse_toml(&rest).ok();
+        }
+        for error in errors {
+            let line = line_and_column(&rest, &error).0 - 1;
+            let is_header = |line: &&str| line.starts_with('[');
+            let mut wrong = lines.iter_mut().skip(line);
+            let Some(first) = wrong.next() else { continue };
+            let table = is_header(first).then(|| wrong.take_while(|line| !is_header(line)));
+            table.into_iter().flatten().for_each(|line| *line = "");
+            *first = "";
+        }
+    }
+    None
+}
+
+/// Where a mistake is, both from 1.
+fn line_and_column(text: &str, error: &toml::de::Error) -> (usize, usize) {
+    let start = error.span().map_or(0, |span| span.start.min(text.len()));
+    let before = text.get(..start).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|&letter| letter != '\n').count() + 1;
+    (line, column)
+}
+
+fn toml_problem(text: &str, error: &toml::de::Error, remedy: &str) -> Problem {
+    at_line(text, line_and_column(text, error), error.message(), "TOML 1.0", remedy)
+}
+
+fn at_line(
+    text: &str,
+    (line, column): (usize, usize),
+    message: &str,
+    allowed: &str,
+    remedy: &str,
+) -> Problem {
     let content = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
     // A document on one line would otherwise be quoted from its beginning, far from the mistake.
     let from = column.saturating_sub(40);
@@ -61,7 +134,7 @@ fn at_line(text: &str, line: usize, column: usize, message: &str, allowed: &str)
         format!("line {line}, column {column}"),
         format!("{} in `{}`", message.trim(), shortened(around.trim())),
         allowed,
-        "correct this line",
+        remedy,
     )
 }
 

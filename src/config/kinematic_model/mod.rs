@@ -23,7 +23,7 @@ use std::path::Path;
 
 use nalgebra::{Matrix3, Vector3};
 
-use super::document::parse_toml;
+use super::document::{parse_toml, read_toml};
 use super::problem::Problem;
 use crate::dynamics::{ArmDynamics, DynamicsError, LinkInertia, RigidBody};
 use crate::geometry::Pose;
@@ -251,8 +251,8 @@ pub fn from_text(
     base: Option<&str>,
     tip: Option<&str>,
 ) -> Result<KinematicModel, ModelProblems> {
-    let document = parse_toml(limits);
-    let ends = document.as_ref().map_or_else(|_| limits::Ends::default(), limits::read_ends);
+    let ends =
+        parse_toml(limits).map_or_else(|_| limits::Ends::default(), |document| limits::read_ends(&document));
     let (base, tip) = (base.or(ends.base.as_deref()), tip.or(ends.tip.as_deref()));
 
     let mut problems = Vec::new();
@@ -261,9 +261,7 @@ pub fn from_text(
         Some((robot, structure))
     });
     let moving = robot.as_ref().map(|(robot, structure)| structure.driven(robot));
-    let limits = document
-        .map_err(|problem| vec![problem])
-        .and_then(|document| limits::combine(&document, moving.as_deref()));
+    let limits = read_toml(limits, |document| limits::combine(document, moving.as_deref()));
 
     problems = problems.into_iter().map(|problem| problem.in_file(URDF_FILE)).collect();
     let limits = limits.unwrap_or_else(|mistakes| {

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use super::{Process, ProcessPath};
 use crate::boundary::phase_table::{Action, Actions, Phase, PhaseEnd, PhaseTable, Stage, Supervision};
-use crate::config::cell::{AnalogScaling, Cell, WeldingBinding};
+use crate::config::cell::{Cell, WeldingBinding};
 use crate::config::document::{Range, Table, Value};
 use crate::config::quantities::read_speed;
 
@@ -89,6 +89,10 @@ impl Process for Welding {
         "weld_schedule"
     }
 
+    fn check(&self, data: &Value<'_>) {
+        let _checked = read_weld_data(data, &Channels::WIDEST, f64::INFINITY);
+    }
+
     fn read(&self, data: &Value<'_>, cell: &Cell) -> Option<Arc<dyn ProcessPath>> {
         let Some(binding) = cell.welding else {
             data.problem(
@@ -100,26 +104,29 @@ impl Process for Welding {
         };
         let current = cell.io.analog_outputs.get(usize::from(binding.current))?;
         let voltage = cell.io.analog_outputs.get(usize::from(binding.voltage))?;
-        let channels = Channels { current: current.scaling, voltage: voltage.scaling };
+        let channels = Channels { current: current.scaling.range(), voltage: voltage.scaling.range() };
         let data = read_weld_data(data, &channels, cell.tcp_limits.speed_max)?;
         Some(Arc::new(WeldPath { data, binding, safe_current: current.safe, safe_voltage: voltage.safe }))
     }
 }
 
-/// What the analog outputs can express.
+/// What the analog outputs can express: smallest and largest value, A and V.
 struct Channels {
-    current: AnalogScaling,
-    voltage: AnalogScaling,
+    current: (f64, f64),
+    voltage: (f64, f64),
 }
 
 impl Channels {
+    /// Of the outputs nothing is known.
+    const WIDEST: Self = Self { current: (0.0, f64::INFINITY), voltage: (0.0, f64::INFINITY) };
+
     fn current(&self, table: &mut Table<'_>) -> Option<f64> {
-        let (lowest, highest) = self.current.range();
+        let (lowest, highest) = self.current;
         table.number("current_a", Range::new(lowest.max(1.0), highest.min(999.0), "A"))
     }
 
     fn voltage(&self, table: &mut Table<'_>) -> Option<f64> {
-        let (lowest, highest) = self.voltage.range();
+        let (lowest, highest) = self.voltage;
         table.number("voltage_v", Range::new(lowest.max(0.1), highest.min(50.0), "V"))
     }
 }

@@ -1,5 +1,7 @@
+use super::super::schedule_problems;
 use super::*;
 use crate::boundary::phase_table::{MAX_ACTIONS, MAX_PHASES};
+use crate::config::cell::Schedule;
 use crate::config::document::parse_json;
 use crate::config::load::embedded_cell;
 use crate::config::problem::Problems;
@@ -141,4 +143,27 @@ fn the_travel_speed_is_the_one_written() {
     let cell = cell();
     assert!((read(FULL, &cell).travel_speed_m_s() - 0.01).abs() < 1e-12);
     assert!((read(SHORT, &cell).travel_speed_m_s() - 0.008).abs() < 1e-12);
+}
+
+#[test]
+fn without_a_valid_cell_data_sets_are_held_against_what_no_cell_can_do() {
+    let set = |process: &str, text: &str| Schedule {
+        name: "fillet".to_owned(),
+        process: process.to_owned(),
+        data: parse_json(text).expect("the test data is JSON"),
+    };
+    let sets = [
+        set("weld", FULL),
+        set("weld", &FULL.replace("\"postflow_s\": 0.6", "\"postflow_s\": 600")),
+        set("weld", &FULL.replace("220", "-220").replace("0.3", "\"long\"")),
+        set("solder", FULL),
+    ];
+    let problems = schedule_problems(&sets, None);
+    let text: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(text.len(), 4, "{text:#?}");
+    for (line, part) in
+        text.iter().zip(["data.postflow_s: 600", "data.preflow_s", "data.current_a: -220", "solder"])
+    {
+        assert!(line.starts_with("processes/fillet.toml: ") && line.contains(part), "{line}");
+    }
 }

@@ -220,7 +220,7 @@ impl Servo {
         std::mem::swap(&mut fresh.motor, &mut self.motor);
         std::mem::swap(&mut fresh.record, &mut self.record);
         fresh.motor.power_on();
-        fresh.signals = self.signals;
+        std::mem::swap(&mut fresh.signals, &mut self.signals);
         fresh.demand = fresh.motor.position;
         fresh.stepped = now;
         fresh.voltage_lost = self.voltage_lost;

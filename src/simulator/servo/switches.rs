@@ -1,6 +1,8 @@
 //! What is mounted along the shaft: limit switches, home switch, probes and the index pulse of the encoder. Edges
 //! are found where they lie, not where the control loop happens to look: drives latch positions in hardware.
 
+use std::ops::Range;
+
 use super::super::description::{Cam, Switches};
 use super::super::injection::ShaftSwitch;
 
@@ -34,13 +36,15 @@ pub(super) struct Edge {
 }
 
 /// The switches of one drive and their levels.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ShaftSignals {
     cams: [Option<Cam>; ALL.len()],
     forced: [Option<bool>; ALL.len()],
     counts_per_turn: i64,
     index_offset: i64,
     shaft: i64,
+    /// Places next to the shaft where an edge can be: none is passed between two places within them.
+    quiet: Range<i64>,
 }
 
 impl ShaftSignals {
@@ -52,6 +56,7 @@ impl ShaftSignals {
             counts_per_turn: i64::from(counts_per_turn),
             index_offset,
             shaft,
+            quiet: shaft..shaft,
         }
     }
 
@@ -82,6 +87,12 @@ impl ShaftSignals {
     /// The shaft has turned to `to`: gives every edge on the way, in the order they were passed.
     pub(super) fn turn(&mut self, to: i64) -> impl Iterator<Item = Edge> + use<> {
         let from = std::mem::replace(&mut self.shaft, to);
+        // Nearly every step passes none.
+        let edges = if self.quiet.contains(&to) { None } else { Some(self.edges(from, to)) };
+        edges.into_iter().flatten().flatten()
+    }
+
+    fn edges(&mut self, from: i64, to: i64) -> [Option<Edge>; EDGES_MAX] {
         let forwards = to > from;
         let passed = |border: i64| {
             if forwards { from < border && border <= to } else { to < border && border <= from }
@@ -91,7 +102,7 @@ impl ShaftSignals {
         let found = borders
             .filter_map(|((switch, cam), _)| Some((Signal::Switch(*switch), cam?)))
             .flat_map(|(signal, cam)| [(signal, cam.from, forwards), (signal, cam.to, !forwards)])
-            .chain([(Signal::Index, self.index_between(from, to), true)])
+            .chain([(Signal::Index, self.index_before(from.max(to)), true)])
             .filter(|(_, border, _)| passed(*border))
             .map(|(signal, at, rising)| Edge { signal, rising, at, forwards });
         for (slot, edge) in edges.iter_mut().zip(found) {
@@ -100,12 +111,21 @@ impl ShaftSignals {
         edges.sort_unstable_by_key(|edge| {
             edge.map_or(i64::MAX, |edge: Edge| if forwards { edge.at - from } else { from - edge.at })
         });
-        edges.into_iter().flatten()
+        let index = self.index_before(to);
+        self.quiet = index..index + self.counts_per_turn;
+        for border in self.cams.iter().flatten().flat_map(|cam| [cam.from, cam.to]) {
+            if border <= to {
+                self.quiet.start = self.quiet.start.max(border);
+            } else {
+                self.quiet.end = self.quiet.end.min(border);
+            }
+        }
+        edges
     }
 
-    /// The index pulse next to where the shaft came from, on the way; some position that is not, if there is none.
-    fn index_between(&self, from: i64, to: i64) -> i64 {
-        let turns = (from.max(to) - self.index_offset).div_euclid(self.counts_per_turn);
+    /// The last index pulse at or before a place.
+    fn index_before(&self, place: i64) -> i64 {
+        let turns = (place - self.index_offset).div_euclid(self.counts_per_turn);
         self.index_offset + turns * self.counts_per_turn
     }
 }
@@ -134,6 +154,21 @@ mod tests {
         );
         assert_eq!(back[1].signal, Signal::Index);
         assert!(back.iter().all(|edge| !edge.forwards));
+    }
+
+    #[test]
+    fn small_steps_pass_the_same_edges_as_one_large_one() {
+        let passed = |step: i64, to: i64| {
+            let mut signals = signals();
+            let ways = (1..=to / step).chain((-to / step..to / step).rev());
+            let places = |edge: Edge| (edge.at, edge.rising, edge.signal);
+            ways.flat_map(|way| signals.turn(way * step).map(places).collect::<Vec<_>>()).collect::<Vec<_>>()
+        };
+        let coarse = passed(1000, 2000);
+        assert_eq!(coarse.len(), 10);
+        for step in [1, 5, 20, 250] {
+            assert_eq!(passed(step, 2000), coarse, "steps of {step}");
+        }
     }
 
     #[test]
