@@ -4,7 +4,10 @@
 //! On a machine with other work the times say little: the last lines compare each with a fixed piece of
 //! arithmetic, in turns, by the fastest of many rounds.
 
-#![expect(clippy::panic, reason = "a benchmark")]
+#![expect(clippy::panic, clippy::print_stdout, reason = "a benchmark prints")]
+
+use std::hint::black_box;
+use std::time::Instant;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use motiond::boundary::command_queue::{Command, StampedCommand};
@@ -236,7 +239,8 @@ fn step_alone(criterion: &mut Criterion) {
     }
 }
 
-fn whole_cycle(criterion: &mut Criterion) {
+/// The built-in cell, its arm on its way along the line.
+fn whole() -> (RunLoop<SimulatedLink>, Shuttle) {
     let assembly = Assembly::load(None).expect("the built-in cell is valid");
     let q = JointVector::from_fn(6, |joint| [0.3, 0.2, 0.1, 0.2, -1.2, 0.5][joint]);
     let mut standing = assembly.clone();
@@ -263,6 +267,16 @@ fn whole_cycle(criterion: &mut Criterion) {
     shuttle.back = Ceiling { speed: 1.0, acceleration: 5.0, jerk: 60.0 };
     shuttle.command(Command::Start(RunTag(1)));
     shuttle.push(shuttle.line);
+    for _ in 0..100 {
+        run_loop.one_cycle(0);
+        shuttle.serve();
+    }
+    assert_eq!(run_loop.state(), MachineState::Executing);
+    (run_loop, shuttle)
+}
+
+fn whole_cycle(criterion: &mut Criterion) {
+    let (mut run_loop, mut shuttle) = whole();
     criterion.bench_function(
         "whole cycle: ethercrab, six simulated drives and terminals, 6 joints",
         |bencher| {
@@ -275,5 +289,59 @@ fn whole_cycle(criterion: &mut Criterion) {
     assert_eq!(run_loop.state(), MachineState::Executing, "the arm must have been moving all the time");
 }
 
-criterion_group!(benches, step_alone, whole_cycle);
+/// Arithmetic that depends on nothing of this program: a chain of 100 sines and cosines.
+fn reference() {
+    let mut value = black_box(0.5_f64);
+    for _ in 0..100 {
+        let (sin, cos) = value.sin_cos();
+        value = sin * cos + 0.5;
+    }
+    black_box(value);
+}
+
+/// Time of one of `CALLS` calls, ns.
+fn time_of(mut call: impl FnMut()) -> f64 {
+    const CALLS: u32 = 50;
+    let begun = Instant::now();
+    for _ in 0..CALLS {
+        call();
+    }
+    begun.elapsed().as_secs_f64() * 1e9 / f64::from(CALLS)
+}
+
+/// Each against the reference, in turns; what other programs take away hits all of them.
+fn compared(_: &mut Criterion) {
+    let (mut six, mut six_shuttle) = ideal(6);
+    let (mut twelve, mut twelve_shuttle) = ideal(12);
+    let (mut run_loop, mut shuttle) = whole();
+    let mut fastest_ns = [f64::INFINITY; 4];
+    for _ in 0..400 {
+        let round = [
+            time_of(reference),
+            time_of(|| {
+                six.step();
+                six_shuttle.serve();
+            }),
+            time_of(|| {
+                twelve.step();
+                twelve_shuttle.serve();
+            }),
+            time_of(|| {
+                run_loop.one_cycle(0);
+                shuttle.serve();
+            }),
+        ];
+        fastest_ns.iter_mut().zip(round).for_each(|(fastest, time)| *fastest = fastest.min(time));
+    }
+    let [reference, others @ ..] = fastest_ns;
+    println!(
+        "reference, 100 sines and cosines: {reference:.0} ns; times the reference, fastest of 400 rounds:"
+    );
+    for (name, time) in ["Cycle::step, 6 joints", "Cycle::step, 12 joints", "whole cycle"].iter().zip(others)
+    {
+        println!("  {name}: {:.2} ({time:.0} ns)", time / reference);
+    }
+}
+
+criterion_group!(benches, step_alone, whole_cycle, compared);
 criterion_main!(benches);

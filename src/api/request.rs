@@ -424,9 +424,14 @@ fn read_parameters<P: for<'de> Deserialize<'de>>(params: Value) -> Result<P, Api
         let place = error.path().to_string();
         ApiError::InvalidParams {
             place: if place == "." { String::new() } else { place },
-            detail: error.inner().to_string(),
+            detail: in_words(&error.inner().to_string()),
         }
     })
+}
+
+/// The reader names what it expects as this language does.
+fn in_words(detail: &str) -> String {
+    detail.replace("expected f64", "expected a number").replace("expected u32", "expected a whole number")
 }
 
 #[cfg(test)]
@@ -502,7 +507,10 @@ mod tests {
         };
         assert_eq!(refused("override", json!({"percent": 0, "epoch": 1})).0, "percent");
         assert_eq!(refused("override", json!({"percent": 100.1, "epoch": 1})).0, "percent");
-        assert_eq!(refused("override", json!({"percent": "50", "epoch": 1})).0, "percent");
+        let (place, detail) = refused("override", json!({"percent": "50", "epoch": 1}));
+        assert!(place == "percent" && detail.contains("expected a number"), "{detail}");
+        let (place, detail) = refused("override", json!({"percent": 50, "epoch": -1}));
+        assert!(place == "epoch" && detail.contains("expected a whole number"), "{detail}");
         assert!(refused("override", json!({"percent": 50})).1.contains("epoch"));
         assert!(refused("override", json!({"ratio": 0.5, "epoch": 1})).1.contains("ratio"));
         assert_eq!(refused("job.start", json!({"job_id": 7, "epoch": 1})).0, "job_id");

@@ -77,6 +77,7 @@ pub enum ClientCommand {
     /// Set the speed override
     Override {
         /// Per cent, 1 to 100
+        #[arg(value_parser = per_cent)]
         percent: f64,
         /// How control is taken
         #[command(flatten)]
@@ -164,6 +165,12 @@ fn finish(ended: Ended, json: bool) -> Exit {
             if refused { Exit::Mistake } else { Exit::Failure }
         }
     }
+}
+
+/// Whether it is in range the daemon says; what is no number JSON cannot even carry.
+fn per_cent(text: &str) -> Result<f64, String> {
+    let number: Option<f64> = text.parse().ok().filter(|number: &f64| number.is_finite());
+    number.ok_or_else(|| "not a number; allowed: 1 to 100 %".to_owned())
 }
 
 pub(super) fn connect(options: &ClientOptions, command: &str) -> Result<Connection, CallError> {

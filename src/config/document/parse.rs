@@ -1,6 +1,5 @@
 //! Text → tree, with line, column and the line itself when the text cannot be parsed.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -49,8 +48,8 @@ pub fn parse_toml(text: &str) -> Result<Node, Problem> {
     NodeSeed { depth_left: JSON_DEPTH_MAX }.deserialize(deserializer).map_err(|error| problem(&error))
 }
 
-/// Most times a text is parsed again without the lines that are no TOML.
-const TOML_ROUNDS_MAX: usize = 8;
+/// Most lines of a text that are found to be no TOML.
+const TOML_MISTAKES_MAX: usize = 20;
 
 /// Reads a TOML document with `read`. Where some lines of it are no TOML, the rest is read without them, so that
 /// its mistakes are found as well.
@@ -62,47 +61,52 @@ pub fn read_toml<T>(
     text: &str,
     read: impl FnOnce(&Node) -> Result<T, Vec<Problem>>,
 ) -> Result<T, Vec<Problem>> {
-    let (_, errors) = toml::de::DeTable::parse_recoverable(text);
-    if errors.is_empty() {
-        return read(&parse_toml(text).map_err(|problem| vec![problem])?);
-    }
-    let rest = rest_of_toml(text);
-    let remedy = if rest.is_some() {
-        "correct this line; the rest of the file was looked at without it"
-    } else {
-        "correct this line; the rest of the file was not looked at"
+    let mut lines: Vec<&str> = text.lines().collect();
+    let mut problems = Vec::new();
+    let rest = loop {
+        let rest = lines.join("\n");
+        let (_, errors) = toml::de::DeTable::parse_recoverable(&rest);
+        // Those after the first may be its consequences.
+        let Some(error) = errors.into_iter().min_by_key(|error| error.span().map(|span| span.start)) else {
+            break parse_toml(&rest).map(Some);
+        };
+        if problems.len() == TOML_MISTAKES_MAX {
+            break Ok(None);
+        }
+        problems.push(toml_problem(&rest, &error, ""));
+        if !leave_out(&mut lines, line_and_column(&rest, &error).0 - 1) {
+            break Ok(None);
+        }
     };
-    let mut lines = BTreeSet::new();
-    let mut problems: Vec<Problem> = errors
-        .iter()
-        .filter(|error| lines.insert(line_and_column(text, error).0))
-        .map(|error| toml_problem(text, error, remedy))
-        .collect();
-    let others = rest.and_then(|node| read(&node).err()).unwrap_or_default();
-    problems.extend(others.into_iter().filter(|problem| !problem.is_of_missing_key()));
+    let remedy = match rest {
+        Ok(Some(_)) => "correct this line; the rest of the file was looked at without it",
+        Ok(None) | Err(_) => "correct this line; what comes after it was not looked at",
+    };
+    problems.iter_mut().for_each(|problem| problem.remedy = remedy.to_owned());
+    match rest {
+        Ok(Some(node)) if problems.is_empty() => return read(&node),
+        Ok(Some(node)) => {
+            let others = read(&node).err().unwrap_or_default();
+            problems.extend(others.into_iter().filter(|problem| !problem.is_of_missing_key()));
+        }
+        Ok(None) => {}
+        Err(problem) => problems.push(problem),
+    }
     Err(problems)
 }
 
-/// What is left of a text without the lines that are no TOML; of a table whose header is none, nothing is left.
-fn rest_of_toml(text: &str) -> Option<Node> {
-    let mut lines: Vec<&str> = text.lines().collect();
-    for _ in 0..TOML_ROUNDS_MAX {
-        let rest = lines.join("\n");
-        let (_, errors) = toml::de::DeTable::parse_recoverable(&rest);
-        if errors.is_empty() {
-            return parse_toml(&rest).ok();
-        }
-        for error in errors {
-            let line = line_and_column(&rest, &error).0 - 1;
-            let is_header = |line: &&str| line.starts_with('[');
-            let mut wrong = lines.iter_mut().skip(line);
-            let Some(first) = wrong.next() else { continue };
-            let table = is_header(first).then(|| wrong.take_while(|line| !is_header(line)));
-            table.into_iter().flatten().for_each(|line| *line = "");
-            *first = "";
-        }
+/// Empties a line, and with the header of a table the table. False: there is nothing to leave out.
+fn leave_out(lines: &mut [&str], at: usize) -> bool {
+    let is_header = |line: &str| line.starts_with('[');
+    let Some((first, after)) = lines.get_mut(at..).and_then(<[&str]>::split_first_mut) else { return false };
+    if first.is_empty() {
+        return false;
     }
-    None
+    if is_header(first) {
+        after.iter_mut().take_while(|line| !is_header(line)).for_each(|line| *line = "");
+    }
+    *first = "";
+    true
 }
 
 /// Where a mistake is, both from 1.

@@ -72,27 +72,17 @@ fn text_that_is_not_toml_is_refused_with_its_line() {
 
 #[test]
 fn lines_that_are_not_toml_hide_no_mistake_of_the_rest() {
-    let text = "a = = 3\nb = 1\n[t\nc = 2\nd = [1,\n[u]\ne = \"x\nf = 4\ng = 1\ng = 2\n";
+    let text = "a = = 3\nb = 1\n[t\nc = 2\nd = [1, 2\n[u]\ne = \"x\nf = 4\ng = 1\ng = 2\n";
     let seen = |node: &Node| -> Result<(), Vec<Problem>> {
-        let rest = parse_toml("b = 1\n[u]\nf = 4\ng = 1\n").expect("TOML");
-        assert_eq!(*node, rest);
-        Err(vec![
-            Problem::new("u.f", "4 is too large", "", ""),
-            Problem::new("a", Problem::MISSING_KEY, "", ""),
-        ])
+        assert_eq!(*node, parse_toml("b = 1\n[u]\nf = 4\ng = 1\n").expect("TOML"));
+        let missing = Problem::new("a", Problem::MISSING_KEY, "", "");
+        Err(vec![Problem::new("u.f", "4 is too large", "", ""), missing])
     };
-    let problems = read_toml(text, seen).expect_err("five mistakes of form, one of content");
+    let problems = read_toml(text, seen).expect_err("four mistakes of form, one of content");
     let places: Vec<&str> = problems.iter().map(|problem| problem.place.as_str()).collect();
     assert_eq!(
         places,
-        [
-            "line 1, column 5",
-            "line 3, column 3",
-            "line 5, column 8",
-            "line 7, column 5",
-            "line 10, column 1",
-            "u.f"
-        ]
+        ["line 1, column 5", "line 3, column 3", "line 7, column 7", "line 10, column 1", "u.f"]
     );
     assert!(problems[0].remedy.contains("looked at without it"), "{}", problems[0]);
     assert_eq!(read_toml("a = 1", |_| Ok(7)), Ok(7));
@@ -102,7 +92,7 @@ fn lines_that_are_not_toml_hide_no_mistake_of_the_rest() {
 fn a_text_of_which_nothing_is_toml_is_no_work_without_end() {
     let text = "}{\n".repeat(10_000);
     let problems = read_toml(&text, |_| Ok(())).expect_err("not TOML");
-    assert!(!problems.is_empty());
+    assert!(problems.len() < 30 && problems[0].remedy.contains("was not looked at"), "{}", problems[0]);
     assert!(read_toml("a = \"\"\"\nb\nc = 1\n", |_| Ok(())).is_err());
 }
 
