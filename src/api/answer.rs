@@ -74,6 +74,20 @@ pub enum Answer {
     },
     /// To `master.status`.
     Mastering(Box<MasteringAnswer>),
+    /// To `sdo.read`.
+    Object {
+        /// Length of the value.
+        bytes: usize,
+        /// The value, lowest byte first, in pairs of hexadecimal digits.
+        data: String,
+    },
+    /// To `sdo.write`: the device has taken the value.
+    ObjectWritten {
+        /// Always true: refusals are errors.
+        written: bool,
+        /// Length of the value.
+        bytes: usize,
+    },
     /// To `status`.
     Status(Box<Status>),
     /// To `subscribe`.

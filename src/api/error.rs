@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::request::Role;
 use super::strict_json::{DEPTH_MAX, JsonError};
+use crate::bus_health::mailbox::MailboxProblem;
 use crate::config::messages::{Catalogue, ErrorCode, Language};
 use crate::config::problem::Problem;
 use crate::machine::MachineState;
@@ -92,6 +93,22 @@ pub enum ApiError {
         job_tool: String,
         /// The tools of the cell.
         cell_tools: Vec<String>,
+    },
+    /// The object is written by the controller alone.
+    ObjectOwned {
+        /// Index and subindex.
+        object: (u16, u8),
+        /// What it is.
+        why: &'static str,
+    },
+    /// An object could not be read or written.
+    ObjectFailed {
+        /// Name of the SubDevice.
+        subdevice: String,
+        /// Index and subindex.
+        object: (u16, u8),
+        /// What the device or its mailbox says.
+        problem: MailboxProblem,
     },
     /// A bounded queue is full; nothing was changed.
     Busy {
@@ -227,6 +244,8 @@ impl ApiError {
             | Self::JobUnknown { .. }
             | Self::JobInvalid { .. }
             | Self::WrongTool { .. }
+            | Self::ObjectOwned { .. }
+            | Self::ObjectFailed { .. }
             | Self::Busy { .. }
             | Self::Storage { .. }
             | Self::TooManySessions { .. }
@@ -268,6 +287,8 @@ impl ApiError {
             Self::JobInvalid { .. } => ErrorCode::JobInvalid,
             Self::WrongTool { .. } => ErrorCode::WrongTool,
             Self::Storage { .. } => ErrorCode::Storage,
+            Self::ObjectOwned { .. } => ErrorCode::ObjectOwned,
+            Self::ObjectFailed { .. } => ErrorCode::ObjectFailed,
             Self::Internal { .. } => ErrorCode::Internal,
         }
     }
@@ -335,6 +356,14 @@ impl ApiError {
             Self::WrongTool { job_tool, cell_tools } => {
                 format!("the job is for the tool \"{job_tool}\"; the cell has: {}", cell_tools.join(", "))
             }
+            Self::ObjectOwned { object: (index, subindex), why } => {
+                format!(
+                    "{index:#06x}:{subindex:02x} of a SubDevice cannot be written over the socket: it is {why}"
+                )
+            }
+            Self::ObjectFailed { subdevice, object: (index, subindex), problem } => {
+                format!("{index:#06x}:{subindex:02x} of {subdevice}: {problem}")
+            }
             Self::Busy { what, .. } => format!("{what} is full"),
             Self::Storage { detail } => format!("the job could not be stored: {detail}"),
             Self::TooManySessions { sessions_max } => {
@@ -367,6 +396,10 @@ impl ApiError {
             Self::JobInvalid { problems } => problems.first().map(|problem| problem.place.clone()),
             Self::WrongTool { .. } => Some("tool".to_owned()),
             Self::PositionUntrusted { joints } => joints.first().map(|(joint, _)| format!("joint {joint}")),
+            Self::ObjectOwned { object: (index, subindex), .. }
+            | Self::ObjectFailed { object: (index, subindex), .. } => {
+                Some(format!("{index:#06x}:{subindex:02x}"))
+            }
             Self::Json(JsonError::TooDeep)
             | Self::TooLarge { .. }
             | Self::InvalidRequest { .. }

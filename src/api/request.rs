@@ -190,6 +190,52 @@ pub struct MasterAccept {
     pub epoch: u32,
 }
 
+/// A SubDevice: its position on the bus, from 1, or its name in the cell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum SubDeviceName {
+    /// By position.
+    Position(usize),
+    /// By name.
+    Name(String),
+}
+
+/// Parameters of `sdo.read`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SdoRead {
+    /// The SubDevice.
+    pub subdevice: SubDeviceName,
+    /// Index of the object.
+    pub index: u16,
+    /// Its subindex; with `complete` 0 or 1: where it begins.
+    #[serde(default)]
+    pub subindex: u8,
+    /// All subindices at once; subindex 0 then takes two bytes.
+    #[serde(default)]
+    pub complete: bool,
+}
+
+/// Parameters of `sdo.write`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SdoWrite {
+    /// The SubDevice.
+    pub subdevice: SubDeviceName,
+    /// Index of the object.
+    pub index: u16,
+    /// Its subindex; with `complete` 0 or 1: where it begins.
+    #[serde(default)]
+    pub subindex: u8,
+    /// All subindices at once; subindex 0 then takes two bytes.
+    #[serde(default)]
+    pub complete: bool,
+    /// The value, lowest byte first, in pairs of hexadecimal digits.
+    pub data: String,
+    /// Number of the control lease.
+    pub epoch: u32,
+}
+
 /// What can be subscribed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -330,6 +376,10 @@ requests! {
     /// Which positions are relied on, and what is recorded.
     MasterStatus(Nothing) = "master.status", Viewer, None, false,
         "found_at_start, recorded, failure, settled, joints, drives";
+    /// Reads an object of a SubDevice, while the bus runs.
+    SdoRead(SdoRead) = "sdo.read", Operator, None, false, "bytes, data";
+    /// Writes one, unless it is the controller's own: what is written may change how a drive moves.
+    SdoWrite(SdoWrite) = "sdo.write", Programmer, Starts, false, "written, bytes";
     /// The newest status.
     Status(Nothing) = "status", Viewer, None, false, "the status object";
     /// Asks for notifications `status` and `event`; the whole status comes at once.
@@ -352,6 +402,7 @@ impl Request {
             Self::Override(over) => Some(over.epoch),
             Self::MasterSet(set) => Some(set.epoch),
             Self::MasterAccept(accept) => Some(accept.epoch),
+            Self::SdoWrite(write) => Some(write.epoch),
             Self::Hello(_)
             | Self::ControlAcquire(_)
             | Self::JobPut(_)
@@ -361,6 +412,7 @@ impl Request {
             | Self::Stop(_)
             | Self::Disable(_)
             | Self::MasterStatus(_)
+            | Self::SdoRead(_)
             | Self::Status(_)
             | Self::Subscribe(_)
             | Self::Unsubscribe(_) => None,
@@ -381,6 +433,13 @@ impl Request {
             Self::ControlAcquire(acquire) => within("lease_s", acquire.lease_s, 0.5, 60.0, "s"),
             Self::Override(over) => within("percent", over.percent, 1.0, 100.0, "%"),
             Self::Subscribe(subscribe) => within("max_hz", subscribe.max_hz, 0.1, 100.0, "1/s"),
+            Self::SdoRead(SdoRead { subindex: 2.., complete: true, .. })
+            | Self::SdoWrite(SdoWrite { subindex: 2.., complete: true, .. }) => {
+                Err(ApiError::InvalidParams {
+                    place: "subindex".to_owned(),
+                    detail: "complete access begins at subindex 0 or 1".to_owned(),
+                })
+            }
             Self::JobPut(put) if !(put.document.is_object() || put.document.is_string()) => {
                 Err(ApiError::InvalidParams {
                     place: "document".to_owned(),
@@ -403,6 +462,8 @@ impl Request {
             | Self::MasterSet(_)
             | Self::MasterAccept(_)
             | Self::MasterStatus(_)
+            | Self::SdoRead(_)
+            | Self::SdoWrite(_)
             | Self::Status(_)
             | Self::Unsubscribe(_) => Ok(()),
         }
@@ -459,6 +520,11 @@ mod tests {
             ("master.set", json!({"joint": 3, "at": -12.5, "epoch": 1})),
             ("master.accept", json!({"epoch": 1})),
             ("master.status", json!({})),
+            ("sdo.read", json!({"subdevice": 1, "index": 0x6064})),
+            (
+                "sdo.write",
+                json!({"subdevice": "drive-1", "index": 0x6065, "complete": true, "data": "00", "epoch": 1}),
+            ),
             ("status", Value::Null),
             ("subscribe", json!({"topics": ["status", "events"], "max_hz": 5})),
             ("unsubscribe", json!({})),

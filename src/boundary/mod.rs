@@ -8,12 +8,14 @@
 //! | [`command_queue`] | daemon | real-time thread | the request is answered "busy" |
 //! | [`event_queue`] | real-time thread | telemetry | the event is counted as dropped |
 //! | [`sample_ring`] | real-time thread | telemetry | the sample is counted as dropped |
+//! | [`object_queue`] | daemon; real-time thread back | real-time thread; daemon | whoever writes waits its turn |
 //! | [`bus_news`] | real-time thread | daemon | counters come round again, what went wrong is kept |
 //! | [`position_reports`] | real-time thread | daemon | regular ones are left out, room is kept for changes |
 
 pub mod bus_news;
 pub mod command_queue;
 pub mod event_queue;
+pub mod object_queue;
 pub mod phase_table;
 pub mod piece_queue;
 pub mod position_reports;
@@ -34,6 +36,8 @@ pub struct RealtimeEnd {
     pub bus: bus_news::BusNewsWriter,
     /// Where the joints are.
     pub positions: position_reports::PositionWriter,
+    /// Objects of SubDevices.
+    pub objects: object_queue::RealtimeObjects,
 }
 
 /// The daemon's ends of all queues.
@@ -51,6 +55,8 @@ pub struct DaemonEnd {
     pub bus: bus_news::BusNewsReader,
     /// Where the joints are.
     pub positions: position_reports::PositionReader,
+    /// Objects of SubDevices.
+    pub objects: object_queue::DaemonObjects,
 }
 
 /// Bytes all queues and rings keep, and keep locked when memory is.
@@ -62,6 +68,8 @@ pub const fn queue_bytes() -> usize {
         + sample_ring::CAPACITY * size_of::<sample_ring::Sample>()
         + bus_news::CAPACITY * size_of::<crate::bus_health::BusNews>()
         + position_reports::CAPACITY * size_of::<position_reports::PositionReport>()
+        + object_queue::CAPACITY
+            * (size_of::<object_queue::ObjectOrder>() + size_of::<object_queue::ObjectNews>())
 }
 
 /// Makes all queues at once. Called once, before the real-time thread starts.
@@ -73,6 +81,7 @@ pub fn boundary() -> (RealtimeEnd, DaemonEnd) {
     let (sample_writer, sample_reader) = sample_ring::sample_ring();
     let (news_writer, news_reader) = bus_news::bus_news();
     let (position_writer, position_reader) = position_reports::position_reports();
+    let (realtime_objects, daemon_objects) = object_queue::object_queues();
     (
         RealtimeEnd {
             pieces: piece_reader,
@@ -81,6 +90,7 @@ pub fn boundary() -> (RealtimeEnd, DaemonEnd) {
             samples: sample_writer,
             bus: news_writer,
             positions: position_writer,
+            objects: realtime_objects,
         },
         DaemonEnd {
             pieces: piece_writer,
@@ -89,6 +99,7 @@ pub fn boundary() -> (RealtimeEnd, DaemonEnd) {
             samples: sample_reader,
             bus: news_reader,
             positions: position_reader,
+            objects: daemon_objects,
         },
     )
 }

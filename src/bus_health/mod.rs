@@ -10,8 +10,10 @@
 
 pub mod al_state;
 pub mod drive_error;
+pub mod mailbox;
 
 use al_state::AlStatus;
+use mailbox::Emergency;
 
 /// Ports of an EtherCAT SubDevice controller.
 pub const PORTS: usize = 4;
@@ -37,6 +39,8 @@ pub struct SubDeviceHealth {
     pub links: u8,
     /// Difference of its clock from the reference (0x092C), ns; `None` without a clock.
     pub clock_difference_ns: Option<u32>,
+    /// Emergencies it has sent since the bus was brought up.
+    pub emergencies: u32,
 }
 
 /// What passed over the line since the start.
@@ -98,6 +102,8 @@ pub enum BusNews {
     SubDevice(u8, SubDeviceHealth),
     /// A SubDevice (from 0) left its state; why.
     LeftOperation(u8, AlStatus),
+    /// A SubDevice (from 0) sent an emergency.
+    Emergency(u8, Emergency),
     /// The line.
     Line(LineHealth),
     /// The clock.

@@ -114,6 +114,11 @@ impl Assembly {
                 arc_input: cell.welding.map(|welding| welding.arc_established),
             },
             subdevices: cell.subdevices.iter().map(|subdevice| subdevice.name.clone()).collect(),
+            mapped_outputs: cell
+                .subdevices
+                .iter()
+                .map(|subdevice| subdevice.device.outputs.entries().iter().map(|entry| entry.index).collect())
+                .collect(),
         }
     }
 

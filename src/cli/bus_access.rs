@@ -33,6 +33,12 @@ pub struct BusOptions {
 pub type AnyPump = FramePump<Box<dyn FrameLink + Send>>;
 
 impl BusOptions {
+    /// True when a bus is named.
+    #[must_use]
+    pub const fn is_named(&self) -> bool {
+        self.simulated || self.interface.is_some()
+    }
+
     /// Opens the bus.
     ///
     /// # Errors
@@ -56,12 +62,6 @@ impl BusOptions {
 pub fn emergency_lines(emergencies: &[StampedEmergency]) -> Vec<String> {
     emergencies
         .iter()
-        .map(|stamped| {
-            let emergency = stamped.emergency;
-            format!(
-                "emergency from position {}: error code {:#06x}, error register {:#04x}, {:02x?}",
-                stamped.position, emergency.code, emergency.register, emergency.data
-            )
-        })
+        .map(|stamped| format!("emergency from position {}: {}", stamped.position, stamped.emergency))
         .collect()
 }

@@ -174,9 +174,13 @@ fn per_cent(text: &str) -> Result<f64, String> {
 }
 
 pub(super) fn connect(options: &ClientOptions, command: &str) -> Result<Connection, CallError> {
-    let socket = options
-        .socket
-        .clone()
+    connect_to(options.socket.as_deref(), command)
+}
+
+/// A connection to the daemon at `socket`, or where the environment says, or at the usual place.
+pub(super) fn connect_to(socket: Option<&Path>, command: &str) -> Result<Connection, CallError> {
+    let socket = socket
+        .map(Path::to_path_buf)
         .or_else(|| std::env::var_os("MOTIOND_SOCKET").map(PathBuf::from))
         .unwrap_or_else(|| PathBuf::from("motiond-state/motiond.sock"));
     let mut connection = Connection::open(&socket).map_err(|error| {
@@ -192,13 +196,14 @@ pub(super) fn connect(options: &ClientOptions, command: &str) -> Result<Connecti
     Ok(connection)
 }
 
-fn take_control(
+/// Takes the control lease, from another client only for a reason; gives its epoch.
+pub(super) fn take_control(
     connection: &mut Connection,
-    control: &ControlOptions,
+    take_over: Option<&str>,
     on_loss: &str,
 ) -> Result<u64, CallError> {
     let mut params = json!({"lease_s": LEASE_S, "on_loss": on_loss});
-    if let Some(reason) = &control.take_over {
+    if let Some(reason) = take_over {
         params["take_over"] = json!(reason);
     }
     let lease = connection.call("control.acquire", &params)?;
@@ -215,7 +220,7 @@ fn stop_like(method: &str, until: &[&str], options: &ClientOptions) -> Ended {
 pub(super) fn under_lease(method: &str, params: &Value, until: &[&str], control: &ControlOptions) -> Ended {
     let mut connection = connect(&control.client, method)?;
     // A run that is under way goes on when this command is done.
-    let epoch = take_control(&mut connection, control, "continue")?;
+    let epoch = take_control(&mut connection, control.take_over.as_deref(), "continue")?;
     let mut params = params.clone();
     params["epoch"] = json!(epoch);
     let state = carry_out(&mut connection, method, &params, until)?;
@@ -314,7 +319,7 @@ fn submit(arguments: &SubmitArguments) -> Ended {
         return check(&mut connection, &document);
     }
     let on_loss = if arguments.attend { "hold" } else { "continue" };
-    let epoch = take_control(&mut connection, control, on_loss)?;
+    let epoch = take_control(&mut connection, control.take_over.as_deref(), on_loss)?;
     if arguments.enable {
         carry_out(&mut connection, "enable", &json!({"epoch": epoch}), &["ready"])?;
     }

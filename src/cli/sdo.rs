@@ -1,11 +1,17 @@
-//! `motiond sdo`: read and write objects of a device on a bus that no daemon runs.
+//! `motiond sdo`: read and write objects of a device, through the daemon that runs the bus, or on a bus that no daemon
+//! runs.
+
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::bus_access::{BusOptions, emergency_lines};
-use super::sdo_value::{SdoType, hexadecimal, read_object};
+use super::client::{connect_to, take_control};
+use super::connection::{CallError, refusal_text};
+use super::sdo_value::{SdoType, read_object};
 use super::{Exit, print, print_error};
+use crate::api::hexadecimal::{bytes_of_hexadecimal, hexadecimal};
 use crate::fieldbus::mailbox::MailboxProblem;
 use crate::fieldbus::scan::with_mailbox;
 
@@ -35,7 +41,10 @@ struct Target {
     /// All subindices at once, from the given one on (complete access); type `bytes`
     #[arg(long)]
     complete: bool,
-    /// The bus
+    /// Unix socket of the daemon that runs the bus [default: $MOTIOND_SOCKET, else motiond-state/motiond.sock]
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["interface", "simulated", "force"])]
+    socket: Option<PathBuf>,
+    /// A bus that no daemon runs
     #[command(flatten)]
     bus: BusOptions,
     /// Print JSON, errors included
@@ -62,6 +71,9 @@ struct WriteArguments {
     /// Data type: u8, u16, u32, u64, i8, i16, i32, i64, f32, string, bytes
     #[arg(long = "type", value_name = "TYPE")]
     kind: SdoType,
+    /// Take control from another client of the daemon, for this reason; a run is put on hold first
+    #[arg(long, value_name = "REASON", conflicts_with_all = ["interface", "simulated"])]
+    take_over: Option<String>,
 }
 
 /// What came of it: a value, or why not in words.
@@ -84,7 +96,21 @@ pub fn sdo(arguments: &SdoArguments) -> anyhow::Result<Exit> {
         }
     };
     let is_write = written.is_some();
-    let outcome = transfer(target, written)?;
+    let outcome = if target.bus.is_named() {
+        transfer(target, written)?
+    } else {
+        let take_over = match &arguments.command {
+            SdoCommand::Read(_) => None,
+            SdoCommand::Write(write) => write.take_over.as_deref(),
+        };
+        match transfer_by_daemon(target, written.as_deref(), take_over) {
+            Ok(bytes) => Ok(bytes),
+            Err(CallError::Refused(error)) => Err(refusal_text(&error)),
+            Err(error @ (CallError::Connection(_) | CallError::NoAnswer)) => {
+                anyhow::bail!("{error}; for a bus that no daemon runs: --interface IF, or --simulated")
+            }
+        }
+    };
     let outcome = outcome.and_then(|bytes| {
         if is_write {
             return Ok((bytes, None));
@@ -119,6 +145,32 @@ fn refuse(target: &Target, text: &str) -> Exit {
         print_error(text);
     }
     Exit::Mistake
+}
+
+/// Through the socket of a daemon; a write takes control for as long as it needs it.
+fn transfer_by_daemon(
+    target: &Target,
+    written: Option<&[u8]>,
+    take_over: Option<&str>,
+) -> Result<Vec<u8>, CallError> {
+    let (index, subindex) = target.object;
+    // Over the socket positions count from 1.
+    let mut params = json!({
+        "subdevice": target.device + 1, "index": index, "subindex": subindex, "complete": target.complete,
+    });
+    let mut connection = connect_to(target.socket.as_deref(), "sdo")?;
+    if let Some(value) = written {
+        let epoch = take_control(&mut connection, take_over, "continue")?;
+        params["epoch"] = json!(epoch);
+        params["data"] = json!(hexadecimal(value));
+        connection.call("sdo.write", &params)?;
+        connection.call("control.release", &json!({"epoch": epoch}))?;
+        return Ok(Vec::new());
+    }
+    let answer = connection.call("sdo.read", &params)?;
+    let data = answer["data"].as_str().unwrap_or_default();
+    bytes_of_hexadecimal(data)
+        .map_err(|error| CallError::Connection(std::io::Error::new(std::io::ErrorKind::InvalidData, error)))
 }
 
 fn transfer(target: &Target, written: Option<Vec<u8>>) -> anyhow::Result<Outcome> {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::api::hexadecimal::{bytes_of_hexadecimal, hexadecimal};
+
 /// Data type of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SdoType {
@@ -154,31 +156,6 @@ fn whole(written: &str) -> Result<i128, String> {
     value
         .map(|value| sign * value)
         .map_err(|_| format!("`{written}` is not a whole number (decimal, or hexadecimal with 0x)"))
-}
-
-/// Bytes as pairs of hexadecimal digits.
-#[must_use]
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    pairs.join(" ")
-}
-
-/// Pairs of hexadecimal digits, with spaces between or not.
-///
-/// # Errors
-/// What is not such a pair.
-pub fn bytes_of_hexadecimal(text: &str) -> Result<Vec<u8>, String> {
-    let digits: Vec<char> = text.chars().filter(|letter| !letter.is_whitespace()).collect();
-    if !digits.len().is_multiple_of(2) {
-        return Err(format!("`{text}` has an odd number of hexadecimal digits"));
-    }
-    digits
-        .chunks(2)
-        .map(|pair| {
-            let pair: String = pair.iter().collect();
-            u8::from_str_radix(&pair, 16).map_err(|_| format!("`{pair}` is not a pair of hexadecimal digits"))
-        })
-        .collect()
 }
 
 /// An object as written: `0x6064`, `6064`, `0x1018:1`, `1018:01` (always hexadecimal); the subindex is 0 when

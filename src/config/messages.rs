@@ -66,13 +66,17 @@ pub enum ErrorCode {
     WrongTool = 7203,
     /// The job could not be made durable.
     Storage = 7204,
+    /// The object is written by the controller alone.
+    ObjectOwned = 7301,
+    /// An object could not be read or written.
+    ObjectFailed = 7302,
     /// A defect of this program.
     Internal = 7901,
 }
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::ParseError,
         Self::NotUtf8,
         Self::DuplicateKey,
@@ -99,6 +103,8 @@ impl ErrorCode {
         Self::JobInvalid,
         Self::WrongTool,
         Self::Storage,
+        Self::ObjectOwned,
+        Self::ObjectFailed,
         Self::Internal,
     ];
 

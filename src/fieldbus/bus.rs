@@ -334,7 +334,8 @@ impl<L: FrameLink> Bus<L> {
     }
 
     /// Begins a mailbox transfer with a SubDevice; `value` is what a download writes. It goes on with
-    /// [`mailbox_step`](Self::mailbox_step) and must be done within `time_out`.
+    /// [`mailbox_step`](Self::mailbox_step), and fails when the SubDevice lets `patience` pass without one step
+    /// forward.
     ///
     /// # Errors
     /// Another transfer is under way, the SubDevice has no mailbox, or the value is too long.
@@ -346,10 +347,22 @@ impl<L: FrameLink> Bus<L> {
         position: usize,
         request: Request,
         value: &[u8],
-        time_out: Nanoseconds,
+        patience: Nanoseconds,
     ) -> Result<(), MailboxProblem> {
-        let deadline = self.now().plus(time_out);
-        self.mailbox_room.begin(position, request, value, deadline)
+        self.load_mailbox(0, value)?;
+        let now = self.now();
+        self.mailbox_room.begin(position, request, now, patience)
+    }
+
+    /// Puts part of what the next download will write in its place; it then begins with an empty `value`.
+    ///
+    /// # Errors
+    /// A transfer is under way, or the value is too long.
+    ///
+    /// # Real-time
+    /// No allocation; copies `bytes`.
+    pub fn load_mailbox(&mut self, offset: usize, bytes: &[u8]) -> Result<(), MailboxProblem> {
+        self.mailbox_room.load(offset, bytes)
     }
 
     /// One step of mailbox work in the slack of the cycle: at most one frame, until `deadline`. Without a
@@ -363,7 +376,7 @@ impl<L: FrameLink> Bus<L> {
 
     /// The buffer of the last upload; [`MailboxEvent::Done`] says how much of it counts.
     #[must_use]
-    pub const fn mailbox_data(&self) -> &[u8] {
+    pub fn mailbox_data(&self) -> &[u8] {
         self.mailbox_room.data()
     }
 

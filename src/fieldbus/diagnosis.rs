@@ -48,6 +48,7 @@ impl Diagnosis {
             lost_links: [0; PORTS],
             links: 0,
             clock_difference_ns: None,
+            emergencies: 0,
         };
         Self {
             health: [UNKNOWN; MAX_SUBDEVICES],
@@ -218,7 +219,9 @@ impl<L: FrameLink> Bus<L> {
     }
 
     fn news_of(&self, position: usize) -> Option<BusNews> {
-        Some(BusNews::SubDevice(u8::try_from(position).ok()?, self.health(position)))
+        let emergencies = self.mailbox_counters(position).map_or(0, |counters| counters.emergencies);
+        let health = SubDeviceHealth { emergencies, ..self.health(position) };
+        Some(BusNews::SubDevice(u8::try_from(position).ok()?, health))
     }
 
     fn look_at_trouble(&mut self, deadline: Nanoseconds) -> Option<BusNews> {

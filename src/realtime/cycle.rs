@@ -16,6 +16,7 @@ use super::supervision::{Finding, Supervision, SupervisionSettings};
 use crate::boundary::RealtimeEnd;
 use crate::boundary::command_queue::{CAPACITY as COMMANDS_MAX, Command, StampedCommand};
 use crate::boundary::event_queue::{Event, EventKind, Refusal, RunResult};
+use crate::boundary::object_queue::RealtimeObjects;
 use crate::boundary::phase_table::Actions;
 use crate::boundary::sample_ring::{CycleCounters, Sample};
 use crate::bus_health::BusNews;
@@ -244,6 +245,11 @@ impl Cycle {
     /// Takes the identities of the SubDevices, as a bring-up has found them.
     pub fn take_identities(&mut self, found: &[Identity; MAX_SUBDEVICES]) {
         self.positions.take_identities(found, &self.settings.drive_subdevices, &self.drives);
+    }
+
+    /// The queues of objects, for whoever has the bus.
+    pub const fn objects(&mut self) -> &mut RealtimeObjects {
+        &mut self.boundary.objects
     }
 
     /// Tells the daemon what was found on the bus.

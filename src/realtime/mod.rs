@@ -20,6 +20,7 @@ pub mod feed_forward;
 pub mod interpolator;
 pub mod joint_stop;
 pub mod machine_state;
+pub mod object_transfers;
 pub mod positions;
 pub mod process_phases;
 pub mod run_loop;

@@ -3,6 +3,8 @@
 
 use super::bus_supervision::{ClockResult, ExchangeResult};
 use super::cycle::{Cycle, CycleInputs, CycleOutputs};
+use super::object_transfers::ObjectTransfers;
+use crate::bus_health::BusNews;
 use crate::devices::MAX_SUBDEVICES;
 use crate::drives::channels::{ChannelFreshness, ChannelValues, Channels};
 use crate::drives::process_image::{DriveFeedback, DriveLayout};
@@ -19,8 +21,8 @@ const RECEIVE_PERCENT: u64 = 80;
 /// Share of the cycle, in percent, after which a wake-up counts as late.
 const LATE_PERCENT: u64 = 35;
 
-/// Share of the cycle, in percent, until which there is time for one look at the health of the bus, and at
-/// which that look ends.
+/// Share of the cycle, in percent, until which there is time for a look at the health of the bus or for one datagram
+/// of a mailbox, and at which that ends.
 const SLACK_BEGINS_PERCENT: u64 = 70;
 const SLACK_ENDS_PERCENT: u64 = 90;
 
@@ -60,6 +62,8 @@ pub struct RunLoop<L> {
     map: ProcessDataMap,
     outputs: CycleOutputs,
     late_cycles: u64,
+    transfers: ObjectTransfers,
+    looks_first: bool,
 }
 
 impl<L: FrameLink> RunLoop<L> {
@@ -67,6 +71,7 @@ impl<L: FrameLink> RunLoop<L> {
     #[must_use]
     pub fn new(bus: Bus<L>, mut cycle: Cycle, map: ProcessDataMap) -> Self {
         cycle.take_identities(bus.identities());
+        tell_emergencies(&bus, &mut cycle);
         Self {
             cycle_time: bus.cycle_time(),
             subdevices: bus.subdevice_count(),
@@ -75,6 +80,8 @@ impl<L: FrameLink> RunLoop<L> {
             map,
             outputs: CycleOutputs::default(),
             late_cycles: 0,
+            transfers: ObjectTransfers::default(),
+            looks_first: false,
         }
     }
 
@@ -127,6 +134,7 @@ impl<L: FrameLink> RunLoop<L> {
         let (line, result) = match bring_up(pump, description) {
             Ok(bus) => {
                 self.cycle.take_identities(bus.identities());
+                tell_emergencies(&bus, &mut self.cycle);
                 (Line::Up(bus), Ok(()))
             }
             Err(failure) => {
@@ -135,6 +143,7 @@ impl<L: FrameLink> RunLoop<L> {
             }
         };
         self.line = line;
+        self.transfers.interrupt();
         self.outputs = CycleOutputs::default();
         self.cycle.brought_up(result.is_ok());
         result
@@ -162,10 +171,21 @@ impl<L: FrameLink> RunLoop<L> {
         let inputs = inputs(bus, &self.map, &report, start.skipped.0, late_cycles);
         self.cycle.step(&inputs, &mut self.outputs);
         write_outputs(bus, &self.map, &self.outputs);
-        // What is left of the cycle goes to the health of the bus.
-        if bus.now().since(start.planned).0 <= cycle_time * SLACK_BEGINS_PERCENT / 100 {
-            let deadline = start.planned.plus(Nanoseconds(cycle_time * SLACK_ENDS_PERCENT / 100));
-            if let Some(news) = bus.look_around(deadline) {
+        // What is left of the cycle goes to the health of the bus, and to mailboxes: either first in turn.
+        self.transfers.cycle_passed();
+        let begins = start.planned.plus(Nanoseconds(cycle_time * SLACK_BEGINS_PERCENT / 100));
+        let ends = start.planned.plus(Nanoseconds(cycle_time * SLACK_ENDS_PERCENT / 100));
+        self.looks_first = !self.looks_first;
+        for looks in [self.looks_first, !self.looks_first] {
+            if bus.now() > begins {
+                break;
+            }
+            let news = if looks {
+                bus.look_around(ends)
+            } else {
+                self.transfers.step(bus, self.cycle.objects(), ends)
+            };
+            if let Some(news) = news {
                 self.cycle.publish_bus_news(news);
             }
         }
@@ -196,6 +216,15 @@ impl<L: FrameLink> RunLoop<L> {
             heap_allocations: heap_operations(),
         };
         self.cycle.step(&nothing, &mut self.outputs);
+        self.transfers.step_without_bus(self.cycle.objects());
+    }
+}
+
+/// What devices have said while the bus came up.
+fn tell_emergencies<L: FrameLink>(bus: &Bus<L>, cycle: &mut Cycle) {
+    for kept in bus.emergencies().iter() {
+        let position = u8::try_from(kept.position).unwrap_or(u8::MAX);
+        cycle.publish_bus_news(BusNews::Emergency(position, kept.emergency));
     }
 }
 

@@ -77,6 +77,8 @@ pub struct SubDeviceStatus {
     pub links: [bool; PORTS],
     /// Difference of its clock from the reference, ns; null without a clock.
     pub clock_difference_ns: Option<u32>,
+    /// Emergencies it has sent since the bus was brought up.
+    pub emergencies: u32,
 }
 
 /// The bus.
@@ -151,6 +153,16 @@ impl BusMonitor {
                     "message": self.left_operation_words(at, al),
                 });
                 Some(("subdevice_left_op", details))
+            }
+            BusNews::Emergency(at, emergency) => {
+                let details = json!({
+                    "subdevice": usize::from(at) + 1,
+                    "error_code": format!("{:#06x}", emergency.code),
+                    "error_register": format!("{:#04x}", emergency.register),
+                    "data": emergency.data,
+                    "message": format!("{}: {emergency}", self.place(at)),
+                });
+                Some(("emergency", details))
             }
             BusNews::Interrupted(interruption) => {
                 self.interruption = Some(interruption);
@@ -249,6 +261,7 @@ impl BusMonitor {
             lost_links: health.lost_links,
             links: std::array::from_fn(|port| health.links >> port & 1 == 1),
             clock_difference_ns: health.clock_difference_ns,
+            emergencies: health.emergencies,
         })
     }
 }

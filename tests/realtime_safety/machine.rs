@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use motiond::boundary::command_queue::{Command, StampedCommand};
 use motiond::boundary::event_queue::EventKind;
+use motiond::boundary::object_queue::{Chunk, ObjectNews, ObjectOrder, ObjectTransfer};
 use motiond::boundary::piece_queue::Piece;
 use motiond::boundary::{DaemonEnd, boundary};
 use motiond::cli::assembly::Assembly;
@@ -52,6 +53,36 @@ impl Daemon {
     fn command(&mut self, command: Command) {
         let stamped = StampedCommand { epoch: ControlEpoch(0), id: 0, command };
         self.end.commands.push(stamped).expect("the cycle empties the queue");
+    }
+
+    /// A value of several chunks is written and read back, and a device is asked for what it does not have.
+    fn transfer_objects(&mut self) {
+        let value = [0x5A; 1000];
+        let transfer = |number, index, written| {
+            let (position, subindex, complete) = (3, 0, false);
+            ObjectOrder::Transfer(ObjectTransfer { number, position, index, subindex, complete, written })
+        };
+        let mut sent = 0;
+        while let Some(chunk) = Chunk::of(&value, sent) {
+            assert!(self.end.objects.push(ObjectOrder::Value(chunk)));
+            sent = chunk.end();
+        }
+        for order in [transfer(1, 0x2100, Some(1000)), transfer(2, 0x2100, None), transfer(3, 0x5FFF, None)] {
+            assert!(self.end.objects.push(order));
+        }
+        let begun = Instant::now();
+        let (mut bytes, mut ended) = (0, Vec::new());
+        while ended.len() < 3 {
+            assert!(begun.elapsed() < PATIENCE, "the transfers never end");
+            self.look();
+            while let Some(news) = self.end.objects.pop() {
+                match news {
+                    ObjectNews::Value(chunk) => bytes += chunk.bytes().len(),
+                    ObjectNews::Ended { result, .. } => ended.push(result),
+                }
+            }
+        }
+        assert_eq!((bytes, ended[0], ended[1], ended[2].is_ok()), (1000, Ok(1000), Ok(1000), false));
     }
 
     fn look(&mut self) {
@@ -107,6 +138,7 @@ impl Daemon {
         self.until(MachineState::Ready);
         self.weld();
         self.cycles(5000);
+        self.transfer_objects();
         self.command(Command::Hold);
         self.until(MachineState::Held);
         self.command(Command::Resume);

@@ -10,5 +10,6 @@ mod faults;
 mod limits;
 mod mastering;
 mod models;
+mod objects;
 mod recovery;
 mod welding;

@@ -15,6 +15,7 @@
 
 mod commands;
 mod mastering;
+mod objects;
 mod reports;
 mod requests;
 mod run;
@@ -73,6 +74,8 @@ pub struct CellFacts {
     pub channels: ChannelNames,
     /// Names of the SubDevices, in bus order.
     pub subdevices: Vec<String>,
+    /// Indices of the objects mapped into the outputs of each SubDevice.
+    pub mapped_outputs: Vec<Vec<u16>>,
 }
 
 /// How bringing the bus up again ended: what it cannot do, in words.
@@ -185,6 +188,7 @@ pub struct Daemon {
     events_of_poll: VecDeque<Event>,
     dropped_reported: u64,
     recorders: Vec<Box<dyn Recorder>>,
+    objects: objects::ObjectErrands,
     notices: VecDeque<Notice>,
 }
 
@@ -235,6 +239,7 @@ impl Daemon {
             events_of_poll: VecDeque::new(),
             dropped_reported: 0,
             recorders: Vec::new(),
+            objects: objects::ObjectErrands::default(),
             notices: VecDeque::new(),
         }
     }
@@ -335,6 +340,8 @@ impl Daemon {
             Request::MasterSet(set) => self.master_set(caller, &set).map(Handled::Now),
             Request::MasterAccept(accept) => self.master_accept(caller, &accept).map(Handled::Now),
             Request::MasterStatus(_) => Ok(Handled::Now(self.master_status())),
+            Request::SdoRead(read) => self.sdo_read(caller, &read),
+            Request::SdoWrite(write) => self.sdo_write(caller, &write),
             Request::Status(_) => Ok(Handled::Now(Answer::Status(Box::new(self.status())))),
             // Who is told what is the session's business; see `broker`.
             Request::Subscribe(subscribe) => Ok(Handled::Now(Answer::Subscribed {
@@ -386,6 +393,7 @@ impl Daemon {
         self.send_owed();
         self.send_start();
         self.feed();
+        self.run_errands();
         self.announce_epoch();
     }
 }

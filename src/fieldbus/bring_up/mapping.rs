@@ -8,11 +8,17 @@ use crate::fieldbus::frame_pump::FramePump;
 use crate::fieldbus::link::FrameLink;
 use crate::fieldbus::mailbox::client::{self, Script, Slots, Station};
 use crate::fieldbus::mailbox::{Client, EmergencyRing, Mailbox, MailboxProblem};
+use crate::units::Nanoseconds;
 
 /// Which PDOs belong to the output sync manager (CiA 301 / ETG.1000.6, 0x1C10 + number of the sync manager).
 const OUTPUT_ASSIGNMENT: u16 = 0x1C12;
 /// Which PDOs belong to the input sync manager.
 const INPUT_ASSIGNMENT: u16 = 0x1C13;
+/// Identity: every device with objects has it.
+const IDENTITY: u16 = 0x1018;
+/// How often, and for how long each time, an answer is waited for that tells that the counters agree.
+const AGREEMENT_TRIES: u32 = 2;
+const AGREEMENT_TIME: Nanoseconds = Nanoseconds(100_000_000);
 /// Abort code: there is no such object.
 const NO_SUCH_OBJECT: u32 = 0x0602_0000;
 
@@ -37,13 +43,43 @@ pub(super) fn configure_all<L: FrameLink>(
             boxed
         })
         .collect();
-    let mut stations: Vec<Station<'_>> = mailboxes
+    let time_out = description.timeouts.sdo;
+    client::run(pump, &mut stations(mailboxes), &slots, scripts, emergencies, time_out, done)
+        .into_iter()
+        .collect()
+}
+
+/// Makes both ends of each mailbox agree on their counters after ethercrab has used it: a message that happens to
+/// carry the number of ethercrab's last one is taken for its repetition, and never answered. A second one is not.
+pub(super) fn agree_on_counters<L: FrameLink>(
+    pump: &mut FramePump<L>,
+    mailboxes: &mut [Option<Mailbox>],
+    emergencies: &mut EmergencyRing,
+) {
+    mailboxes.iter_mut().flatten().for_each(Mailbox::forget_received);
+    let slots = Slots::new(mailboxes.len());
+    let scripts: Vec<Script<'_, ()>> = slots
+        .clients()
+        .map(|client| {
+            let script: Script<'_, ()> = Box::pin(async move {
+                for _ in 0..AGREEMENT_TRIES {
+                    if client.upload(IDENTITY, 0).await != Err(MailboxProblem::Timeout) {
+                        return;
+                    }
+                }
+            });
+            script
+        })
+        .collect();
+    client::run(pump, &mut stations(mailboxes), &slots, scripts, emergencies, AGREEMENT_TIME, |_| {});
+}
+
+fn stations(mailboxes: &mut [Option<Mailbox>]) -> Vec<Station<'_>> {
+    mailboxes
         .iter_mut()
         .enumerate()
         .map(|(position, mailbox)| Station { position, mailbox: mailbox.as_mut() })
-        .collect();
-    let time_out = description.timeouts.sdo;
-    client::run(pump, &mut stations, &slots, scripts, emergencies, time_out, done).into_iter().collect()
+        .collect()
 }
 
 struct DeviceScript<'a> {

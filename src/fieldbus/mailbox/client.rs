@@ -160,8 +160,8 @@ impl Slots {
 /// A script.
 pub(in crate::fieldbus) type Script<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
-/// Runs one script for each station to its end and returns their results in order. One request may take
-/// `time_out`. `done` is told after each script that ended how many have ended.
+/// Runs one script for each station to its end and returns their results in order. A request fails
+/// when its device lets `time_out` pass without a step forward. `done` is told after each script that ended how many have ended.
 pub(in crate::fieldbus) fn run<L: FrameLink, T>(
     pump: &mut FramePump<L>,
     stations: &mut [Station<'_>],
@@ -214,8 +214,7 @@ fn step<L: FrameLink>(
     };
     let mut data = match slot {
         Slot::Wanted(request, data) => {
-            let deadline = pump.link().now().plus(time_out);
-            if let Err(problem) = mailbox.begin(request, deadline) {
+            if let Err(problem) = mailbox.begin(request, pump.link().now(), time_out) {
                 return Slot::Done(Err(problem));
             }
             data

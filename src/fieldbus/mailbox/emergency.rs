@@ -1,29 +1,17 @@
 //! Emergency messages: what a device tells without being asked, kept in a bounded ring.
 
 use super::bytes::{u8_at, u16_at};
+use crate::bus_health::mailbox::Emergency;
 use crate::units::Nanoseconds;
 
 /// Emergencies that are kept.
 pub const KEPT: usize = 32;
 
-/// An emergency message (CiA 301; ETG.1000.6, 5.6.4).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Emergency {
-    /// Error code, as at 0x603F; 0: the error is gone.
-    pub code: u16,
-    /// Error register, as at 0x1001.
-    pub register: u8,
-    /// What the manufacturer says.
-    pub data: [u8; 5],
-}
-
-impl Emergency {
-    /// From the eight bytes behind the CoE header.
-    pub(super) fn parse(body: &[u8]) -> Option<Self> {
-        let mut data = [0; 5];
-        data.copy_from_slice(body.get(3..8)?);
-        Some(Self { code: u16_at(body, 0)?, register: u8_at(body, 2)?, data })
-    }
+/// From the eight bytes behind the CoE header.
+pub(super) fn parse(body: &[u8]) -> Option<Emergency> {
+    let mut data = [0; 5];
+    data.copy_from_slice(body.get(3..8)?);
+    Some(Emergency { code: u16_at(body, 0)?, register: u8_at(body, 2)?, data })
 }
 
 /// An emergency with its sender and time.

@@ -6,13 +6,11 @@ use super::coe::Request;
 use super::datagram::{Scratch, exchange};
 use super::emergency::{EmergencyRing, StampedEmergency};
 use super::exchange::{Event, MESSAGE_BYTES_MAX, Mailbox};
+use crate::bus_health::mailbox::OBJECT_BYTES_MAX;
 use crate::devices::MAX_SUBDEVICES;
 use crate::fieldbus::frame_pump::FramePump;
 use crate::fieldbus::link::FrameLink;
 use crate::units::Nanoseconds;
-
-/// Longest value that is transferred while the bus is in operation.
-pub const SDO_BYTES_MAX: usize = 16 * 1024;
 
 /// What a mailbox step led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,11 +33,13 @@ pub(in crate::fieldbus) struct MailboxRoom {
     /// The device that is looked at next.
     listened: usize,
     scratch: Scratch,
-    data: [u8; SDO_BYTES_MAX],
+    #[expect(clippy::disallowed_types, reason = "made once, at bring-up")]
+    data: Box<[u8]>,
 }
 
 impl MailboxRoom {
-    pub(in crate::fieldbus) const fn new(
+    #[expect(clippy::disallowed_macros, reason = "once, at bring-up")]
+    pub(in crate::fieldbus) fn new(
         mailboxes: [Option<Mailbox>; MAX_SUBDEVICES],
         emergencies: EmergencyRing,
     ) -> Self {
@@ -49,7 +49,7 @@ impl MailboxRoom {
             active: None,
             listened: 0,
             scratch: [0; MESSAGE_BYTES_MAX],
-            data: [0; SDO_BYTES_MAX],
+            data: vec![0; OBJECT_BYTES_MAX].into_boxed_slice(),
         }
     }
 
@@ -63,27 +63,35 @@ impl MailboxRoom {
     }
 
     /// What was uploaded last.
-    pub(in crate::fieldbus) const fn data(&self) -> &[u8] {
+    pub(in crate::fieldbus) fn data(&self) -> &[u8] {
         &self.data
+    }
+
+    /// Puts part of what a download will write into the buffer.
+    pub(in crate::fieldbus) fn load(&mut self, offset: usize, bytes: &[u8]) -> Result<(), MailboxProblem> {
+        if self.active.is_some() {
+            return Err(MailboxProblem::Busy);
+        }
+        let (end, room) = (offset.saturating_add(bytes.len()), self.data.len());
+        let Some(target) = self.data.get_mut(offset..end) else {
+            return Err(MailboxProblem::TooLong { bytes: end, room });
+        };
+        target.copy_from_slice(bytes);
+        Ok(())
     }
 
     pub(in crate::fieldbus) fn begin(
         &mut self,
         position: usize,
         request: Request,
-        value: &[u8],
-        deadline: Nanoseconds,
+        now: Nanoseconds,
+        patience: Nanoseconds,
     ) -> Result<(), MailboxProblem> {
         if self.active.is_some() {
             return Err(MailboxProblem::Busy);
         }
-        let room = self.data.len();
-        let Some(target) = self.data.get_mut(..value.len()) else {
-            return Err(MailboxProblem::TooLong { bytes: value.len(), room });
-        };
-        target.copy_from_slice(value);
         let mailbox = self.mailboxes.get_mut(position).and_then(Option::as_mut);
-        mailbox.ok_or(MailboxProblem::NoMailbox)?.begin(request, deadline)?;
+        mailbox.ok_or(MailboxProblem::NoMailbox)?.begin(request, now, patience)?;
         self.active = Some(position);
         Ok(())
     }

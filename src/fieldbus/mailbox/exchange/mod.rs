@@ -8,10 +8,10 @@
 //! AwaitingRepeat ◄── AskingRepeat ◄── a read was lost: the device is asked for its last message again
 //! ```
 
-use super::MailboxProblem;
 use super::bytes::{put, u8_at, u16_at};
 use super::coe::{COE_HEADER_BYTES, Request, SERVICE_EMERGENCY, Step, Transfer};
-use super::emergency::Emergency;
+use super::emergency;
+use super::{Emergency, MailboxProblem};
 use crate::units::Nanoseconds;
 
 /// Longest message that fits into a datagram of its own (ETG.1000.4: mailboxes up to 1486 bytes).
@@ -136,6 +136,7 @@ pub struct Mailbox {
     transfer: Option<Transfer>,
     /// Why we gave up, while the device is being told.
     given_up: Option<MailboxProblem>,
+    patience: Nanoseconds,
     deadline: Nanoseconds,
     sent_counter: u8,
     received_counter: u8,
@@ -154,6 +155,7 @@ impl Mailbox {
             state: State::Listening,
             transfer: None,
             given_up: None,
+            patience: Nanoseconds(0),
             deadline: Nanoseconds(0),
             sent_counter: 0,
             received_counter: 0,
@@ -168,6 +170,11 @@ impl Mailbox {
                 repeats: 0,
             },
         }
+    }
+
+    /// Somebody else has used the mailbox: the next message counts as new, whatever its number.
+    pub const fn forget_received(&mut self) {
+        self.received_counter = 0;
     }
 
     /// Station address of the SubDevice.
@@ -194,16 +201,22 @@ impl Mailbox {
         self.transfer.is_some()
     }
 
-    /// Begins a request that must be done by `deadline`.
+    /// Begins a request at `now`. It fails when the device lets `patience` pass without one step forward.
     ///
     /// # Errors
     /// [`MailboxProblem::Busy`].
-    pub fn begin(&mut self, request: Request, deadline: Nanoseconds) -> Result<(), MailboxProblem> {
+    pub fn begin(
+        &mut self,
+        request: Request,
+        now: Nanoseconds,
+        patience: Nanoseconds,
+    ) -> Result<(), MailboxProblem> {
         if self.is_busy() {
             return Err(MailboxProblem::Busy);
         }
         self.transfer = Some(Transfer::new(request));
-        self.deadline = deadline;
+        self.patience = patience;
+        self.deadline = now.plus(patience);
         self.send_next();
         Ok(())
     }
@@ -358,7 +371,7 @@ impl Mailbox {
         self.received_counter = counter;
         match kind & 0x0F {
             TYPE_COE if u16_at(body, 0).is_some_and(|header| header >> 12 == SERVICE_EMERGENCY) => {
-                let Some(emergency) = body.get(COE_HEADER_BYTES..).and_then(Emergency::parse) else {
+                let Some(emergency) = body.get(COE_HEADER_BYTES..).and_then(emergency::parse) else {
                     return self.unexpected();
                 };
                 self.counters.emergencies = self.counters.emergencies.saturating_add(1);
@@ -379,10 +392,14 @@ impl Mailbox {
         match transfer.read(body, data) {
             Step::NotOurs => self.unexpected(),
             Step::Send => {
+                self.deadline = now.plus(self.patience);
                 self.send_next();
                 Event::Nothing
             }
-            Step::Wait => Event::Nothing,
+            Step::Wait => {
+                self.deadline = now.plus(self.patience);
+                Event::Nothing
+            }
             Step::Done(length) => self.end(Ok(length)),
             Step::Failed(problem) => self.end(Err(problem)),
             Step::Abort(problem) => self.abort(problem, now),

@@ -16,7 +16,7 @@ struct Device {
 impl Device {
     fn new(request: Request, data: &[u8]) -> Self {
         let mut mailbox = Mailbox::new(CHANNEL);
-        mailbox.begin(request, SOON).unwrap();
+        mailbox.begin(request, Nanoseconds(0), SOON).unwrap();
         Self { mailbox, scratch: [0; MESSAGE_BYTES_MAX], data: data.to_vec(), counter: 0 }
     }
 
@@ -167,7 +167,7 @@ fn a_lost_read_asks_for_the_message_again_and_a_message_that_comes_twice_counts_
     device.take(Answer::Done(&[0b10]));
     assert_eq!(device.answers(&[0x4F, 0x64, 0x60, 0, 7, 0, 0, 0]), Event::Done(Ok(1)));
     // The same message once more, after the next request.
-    device.mailbox.begin(UPLOAD, SOON).unwrap();
+    device.mailbox.begin(UPLOAD, Nanoseconds(0), SOON).unwrap();
     device.written();
     let again = Device::message(device.counter, TYPE_COE, &[0, 0x30, 0x4F, 0x64, 0x60, 0, 9, 0, 0, 0]);
     assert_eq!(device.take(Answer::Done(&again)), Event::Nothing);
@@ -192,7 +192,7 @@ fn a_lost_or_refused_write_is_sent_again_with_the_same_counter_and_the_next_one_
     assert_eq!(counters, [1, 1, 1]);
     device.answers(&[0x4F, 0x64, 0x60, 0, 7, 0, 0, 0]);
     for expected in [2, 3, 4, 5, 6, 7, 1] {
-        device.mailbox.begin(UPLOAD, SOON).unwrap();
+        device.mailbox.begin(UPLOAD, Nanoseconds(0), SOON).unwrap();
         device.next();
         assert_eq!(device.scratch[5] >> 4, expected);
         device.take(Answer::Done(&[]));
