@@ -7,6 +7,7 @@
 mod axes;
 mod frames;
 mod kinematic;
+mod payload;
 mod tool;
 
 pub use axes::{LinearAxis, RotaryAxis, linear_axis, rotary_axis};
@@ -15,6 +16,7 @@ pub use kinematic::{
     Held, KinematicCalibration, KinematicMeasurement, KinematicTask, Parameter, ParameterKind,
     kinematic_calibration,
 };
+pub use payload::{Estimate, PayloadFit, PayloadSample, identify_payload};
 pub use tool::{ToolDirection, ToolFit, tool_direction, tool_position};
 
 /// Why measurements give no result.

@@ -12,6 +12,7 @@ pub mod engine;
 pub mod esi;
 pub mod fault_actions;
 pub mod fault_script;
+mod identify;
 pub mod job_clearance;
 pub mod job_planner;
 pub mod master;
@@ -58,6 +59,8 @@ enum Subcommands {
     Check(check::CheckArguments),
     /// Tools, frames, axes and arm corrections from measured points
     Calibrate(calibrate::CalibrateArguments),
+    /// Identify what hangs at the flange from a recorded motion
+    Identify(identify::IdentifyArguments),
     /// Run a job on the simulated cell, on virtual time
     Simulate(simulate::SimulateArguments),
     /// Ask a robot model: kinematics by lines of JSON
@@ -97,6 +100,7 @@ pub fn main(arguments: &Arguments) -> ExitCode {
         Subcommands::Run(arguments) => run::run(arguments),
         Subcommands::Check(arguments) => Ok(check::check(arguments)),
         Subcommands::Calibrate(arguments) => Ok(calibrate::calibrate(arguments)),
+        Subcommands::Identify(arguments) => Ok(identify::identify(arguments)),
         Subcommands::Simulate(arguments) => simulate::simulate(arguments),
         Subcommands::Model(arguments) => model::model(arguments),
         Subcommands::SimulateBus(arguments) => simulate_bus::simulate_bus(arguments),

@@ -156,6 +156,10 @@ pub struct Status {
     pub joints_deg: Vec<f64>,
     /// Joint setpoints, deg; of prismatic joints in mm.
     pub joints_setpoint_deg: Vec<f64>,
+    /// Torques that reach the joints by what the drives report, Nm; of prismatic joints N. Zero where not known.
+    pub joint_torques_nm: Vec<f64>,
+    /// What of them the model does not explain.
+    pub torque_residuals_nm: Vec<f64>,
     /// Speed override in force, %.
     pub override_percent: f64,
     /// The arc burns.
@@ -234,6 +238,8 @@ pub fn status(
         faults,
         run,
         tcp: PoseStatus::from(&sample.x_base_tool),
+        joint_torques_nm: sample.torque_actual.as_slice().to_vec(),
+        torque_residuals_nm: sample.torque_residual.as_slice().to_vec(),
         joints_deg: outside_units(&sample.q_actual, kinds),
         joints_setpoint_deg: outside_units(&sample.q_setpoint, kinds),
         override_percent: sample.override_ratio.get() * 100.0,

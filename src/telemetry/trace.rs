@@ -1,7 +1,8 @@
 //! The trace: a CSV file, one row a cycle.
 //!
-//! Columns: `cycle, time_s, segment, s_mm, q1_rad…, qa1_rad…, tcp_x_mm, tcp_y_mm, tcp_z_mm`, then every
-//! named output. `q` are setpoints, `qa` measured (`_m` for a prismatic joint), the tool centre point is
+//! Columns: `cycle, time_s, segment, s_mm, q1_rad…, qa1_rad…, tau1_nm…, tcp_x_mm, tcp_y_mm, tcp_z_mm`, then every
+//! named output. `q` are setpoints, `qa` measured (`_m` for a prismatic joint), `tau` the torque that reaches the
+//! joint by what its drive reports (`_n`: force of a prismatic joint), the tool centre point is
 //! that of the setpoint. `segment` is the position of the piece in the run, −1 without a run. `s_mm` is
 //! the way of the tool centre point since the segment began: the path parameter itself on Cartesian
 //! segments, the summed way of the setpoint on others. Digital outputs are 0 or 1.
@@ -24,6 +25,8 @@ const JOINT_DECIMALS: u32 = 9;
 const LENGTH_DECIMALS: u32 = 6;
 /// Decimals of times in s.
 const TIME_DECIMALS: u32 = 6;
+/// Decimals of torques in Nm and forces in N.
+const TORQUE_DECIMALS: u32 = 4;
 /// Decimals of analog values.
 const ANALOG_DECIMALS: u32 = 4;
 /// Bytes collected before they are written.
@@ -62,6 +65,10 @@ impl<W: Write> TraceWriter<W> {
             for (joint, kind) in joints.iter().enumerate() {
                 heading.push_str(&format!(",{prefix}{}_{}", joint + 1, unit(kind)));
             }
+        }
+        for (joint, kind) in joints.iter().enumerate() {
+            let unit = if *kind == JointKind::Prismatic { "n" } else { "nm" };
+            heading.push_str(&format!(",tau{}_{unit}", joint + 1));
         }
         heading.push_str(",tcp_x_mm,tcp_y_mm,tcp_z_mm");
         for (name, _) in channels.digital_outputs.iter().chain(&channels.analog_outputs) {
@@ -152,6 +159,10 @@ impl<W: Write + Send> Recorder for TraceWriter<W> {
                 row.push(b',');
                 fixed(row, joints.get(joint), JOINT_DECIMALS);
             }
+        }
+        for joint in 0..self.joints {
+            row.push(b',');
+            fixed(row, sample.torque_actual.get(joint), TORQUE_DECIMALS);
         }
         for coordinate in sample.x_base_tool.translation.vector.iter() {
             row.push(b',');
@@ -266,6 +277,7 @@ mod tests {
         let mut idle = sample(0);
         idle.q_setpoint = crate::joints::JointVector::from_slice(&[0.5, -0.25]).unwrap();
         idle.q_actual = idle.q_setpoint;
+        idle.torque_actual = crate::joints::JointVector::from_slice(&[3.5, -0.25]).unwrap();
         idle.digital_outputs = 0b10;
         idle.analog_outputs[0] = 180.5;
         trace.sample(&idle);
@@ -278,9 +290,9 @@ mod tests {
         assert_eq!(trace.finish().unwrap(), 2);
         assert_eq!(
             String::from_utf8(trace.output).unwrap(),
-            "cycle,time_s,segment,s_mm,q1_rad,q2_rad,qa1_rad,qa2_rad,tcp_x_mm,tcp_y_mm,tcp_z_mm,gas,weld_on,current_a\n\
-             0,0.000000,-1,0.000000,0.500000000,-0.250000000,0.500000000,-0.250000000,0.000000,0.000000,0.000000,1,0,180.5000\n\
-             1,0.001000,0,12.500000,0.500000000,-0.250000000,0.500000000,-0.250000000,0.000000,0.000000,0.000000,1,0,180.5000\n"
+            "cycle,time_s,segment,s_mm,q1_rad,q2_rad,qa1_rad,qa2_rad,tau1_nm,tau2_nm,tcp_x_mm,tcp_y_mm,tcp_z_mm,gas,weld_on,current_a\n\
+             0,0.000000,-1,0.000000,0.500000000,-0.250000000,0.500000000,-0.250000000,3.5000,-0.2500,0.000000,0.000000,0.000000,1,0,180.5000\n\
+             1,0.001000,0,12.500000,0.500000000,-0.250000000,0.500000000,-0.250000000,3.5000,-0.2500,0.000000,0.000000,0.000000,1,0,180.5000\n"
         );
     }
 
