@@ -26,6 +26,9 @@ pub enum DynamicsError {
         /// Index of the link.
         link: usize,
     },
+    /// The base of the chain is moved itself: gravity has no fixed direction in it.
+    #[error("the base of the chain moves")]
+    MovingBase,
     /// The chain moves nothing that weighs something.
     #[error("no moving link has a mass")]
     NoMass,

@@ -95,14 +95,24 @@ pub(super) fn read_ends(document: &Node) -> Ends {
 
 /// Limits of `joints` (the moving ones, base first).
 ///
+/// `all` are the moving joints of the whole tree: another chain of the same model may want their limits.
 /// `joints` is `None` when the URDF is wrong: then only what can be said without it is checked.
-pub(super) fn combine(document: &Node, joints: Option<&[&Joint]>) -> Result<Vec<JointLimit>, Vec<Problem>> {
+pub(super) fn combine(
+    document: &Node,
+    joints: Option<&[&Joint]>,
+    all: &[&str],
+) -> Result<Vec<JointLimit>, Vec<Problem>> {
     let problems = Problems::default();
-    let limits = read(document, joints, &problems);
+    let limits = read(document, joints, all, &problems);
     problems.finish(limits)
 }
 
-fn read(document: &Node, joints: Option<&[&Joint]>, problems: &Problems) -> Option<Vec<JointLimit>> {
+fn read(
+    document: &Node,
+    joints: Option<&[&Joint]>,
+    all: &[&str],
+    problems: &Problems,
+) -> Option<Vec<JointLimit>> {
     let mut root = Value::root(document, problems).table()?;
     if let Some(mut chain) = root.optional("chain").and_then(|chain| chain.table()) {
         for key in ["base", "tip"] {
@@ -130,6 +140,7 @@ fn read(document: &Node, joints: Option<&[&Joint]>, problems: &Problems) -> Opti
                 let joint = joints[index];
                 found[index] = value.table().and_then(|table| read_joint(table, joint, keys_of(joint)));
             }
+            None if all.contains(&name) => {}
             None => value.problem(
                 "is not a moving joint between base and tip",
                 listed(joints.iter().map(|joint| joint.name.as_str())),

@@ -13,6 +13,7 @@
 mod convert;
 mod embedded;
 mod limits;
+mod reroot;
 mod structure;
 mod text;
 
@@ -49,6 +50,8 @@ pub struct KinematicModel {
     pub name: String,
     /// Link the base frame belongs to.
     pub base_link: String,
+    /// The base is a link that joints of the chain move in the room, such as the table of a positioner.
+    pub base_moves: bool,
     /// Link the flange frame belongs to.
     pub tip_link: String,
     /// Chain from base to flange.
@@ -68,8 +71,11 @@ impl KinematicModel {
     /// The masses of the model as dynamics wants them; gravity along −z of the base, no payload, no friction.
     ///
     /// # Errors
-    /// [`DynamicsError`]: the URDF gives no moving link a mass.
+    /// [`DynamicsError`]: the URDF gives no moving link a mass, or the base is a table that is moved itself.
     pub fn dynamics(&self) -> Result<ArmDynamics, DynamicsError> {
+        if self.base_moves {
+            return Err(DynamicsError::MovingBase);
+        }
         let links: Vec<LinkInertia> = self.links.iter().map(MovingLink::inertia).collect();
         ArmDynamics::new(&self.chain, &links)
     }
@@ -241,6 +247,8 @@ pub fn load_model_between(
 
 /// Makes a model of the text of a URDF and of its `limits.toml`.
 ///
+/// `base` may lie on another branch than `tip`, as the table of a positioner does: the chain then begins with the
+/// joints of the positioner, backwards, and poses are those on the table.
 /// `base` and `tip` are link names; where they are `None`, `chain.base` and `chain.tip` of the limits hold, and
 /// where these are missing too, the root of the tree and its only end.
 /// # Errors
@@ -256,12 +264,21 @@ pub fn from_text(
     let (base, tip) = (base.or(ends.base.as_deref()), tip.or(ends.tip.as_deref()));
 
     let mut problems = Vec::new();
-    let robot = read_robot(urdf, &mut problems).and_then(|(robot, outline)| {
+    let mut base_moves = false;
+    let robot = read_robot(urdf, &mut problems).and_then(|(mut robot, outline)| {
+        if let (Some(base), Some(tip)) = (base, tip) {
+            base_moves = reroot::at_base(&mut robot, base, tip);
+        }
         let structure = structure::examine(&robot, &outline, base, tip, Purpose::Move, &mut problems)?;
         Some((robot, structure))
     });
     let moving = robot.as_ref().map(|(robot, structure)| structure.driven(robot));
-    let limits = read_toml(limits, |document| limits::combine(document, moving.as_deref()));
+    let limits = read_toml(limits, |document| {
+        let tree = robot.iter().flat_map(|(robot, _)| &robot.joints);
+        let all: Vec<&str> =
+            tree.filter(|joint| structure::is_moving(joint)).map(|joint| joint.name.as_str()).collect();
+        limits::combine(document, moving.as_deref(), &all)
+    });
 
     problems = problems.into_iter().map(|problem| problem.in_file(URDF_FILE)).collect();
     let limits = limits.unwrap_or_else(|mistakes| {
@@ -270,7 +287,8 @@ pub fn from_text(
     });
     match (robot.as_ref(), moving) {
         (Some((robot, structure)), Some(moving)) if problems.is_empty() => {
-            assemble(robot, structure, &moving, &limits).map_err(|problem| finish(vec![problem]))
+            let model = assemble(robot, structure, &moving, &limits);
+            model.map(|model| KinematicModel { base_moves, ..model }).map_err(|problem| finish(vec![problem]))
         }
         _ => Err(finish(problems)),
     }
@@ -314,6 +332,7 @@ fn assemble(
     Ok(KinematicModel {
         name: robot.name.clone(),
         base_link: structure.base.clone(),
+        base_moves: false,
         tip_link: structure.tip.clone(),
         chain,
         joint_names: moving.iter().map(|joint| joint.name.clone()).collect(),
