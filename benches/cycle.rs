@@ -64,6 +64,7 @@ impl Shuttle {
             payload: motiond::dynamics::RigidBody::none(),
             q_start,
             q_end: q_start,
+            guide: motiond::kinematics::guide::Guide::None,
         };
         let back = Ceiling { speed: 25.0, acceleration: 500.0, jerk: 50_000.0 };
         Self { daemon, line, back, q_start, pushed: 0 }

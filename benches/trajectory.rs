@@ -102,7 +102,7 @@ fn arm() -> (Chain, Limits) {
         translation: RateLimits { speed: 2.0, acceleration: 10.0, jerk: 200.0 },
         rotation: RateLimits { speed: 3.0, acceleration: 20.0, jerk: 400.0 },
     };
-    (model.chain, Limits { joints: model.limits, tool })
+    (model.chain, Limits { torques: None, joints: model.limits, tool })
 }
 
 fn home() -> JointVector {

@@ -50,7 +50,7 @@
 //!    [`boundary::piece_queue`]; no credit, no push.
 //! 6. [`realtime::interpolator`] takes a piece, advances the path parameter by one cycle
 //!    ([`trajectory::time_law`]) and samples the [`trajectory::path`].
-//! 7. [`kinematics::inverse`] gives joint positions, warm-started from the last cycle.
+//! 7. [`kinematics::guide`] gives joint positions by [`kinematics::inverse`], warm-started from the last cycle.
 //! 8. [`realtime::setpoint_limits`], the gate, lets them pass or turns them into a fault.
 //! 9. [`realtime::drive_group`] makes target counts and controlwords; [`realtime::process_phases`] makes
 //!    the outputs of the same cycle.

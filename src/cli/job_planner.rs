@@ -13,6 +13,7 @@ use crate::jobs::expand_problems::{plan_problem, start_problem};
 use crate::jobs::format::{Job, read_job, read_job_partly};
 use crate::jobs::planning_desk::{JobFacts, JobPlanner, PlannedPiece, PlannedRun, ProcessNames};
 use crate::joints::JointVector;
+use crate::kinematics::singularity::SingularDistances;
 use crate::kinematics::{Chain, JointKind};
 use crate::planning::{Plan, Program, SegmentReport, plan};
 use crate::trajectory::path::ParameterUnit;
@@ -178,6 +179,8 @@ fn segment_json(segment: &SegmentReport, chain: &Chain) -> Value {
         "joint_jerk_pct": segment.joint_jerk_ratio * 100.0,
         "limited_by": segment.limited_by.to_string(),
         "closest_singularity": segment.closest_singularity,
+        "singularity": segment.singular_distances.map(|distances| distances_json(&distances)),
+        "orientation_error_deg": segment.orientation_error_rad.to_degrees(),
         "configuration": segment.configuration.map(|branch| {
             let [shoulder, elbow, wrist] = branch.names();
             json!({"shoulder": shoulder, "elbow": elbow, "wrist": wrist})
@@ -190,6 +193,40 @@ fn segment_json(segment: &SegmentReport, chain: &Chain) -> Value {
         object.insert(length_key.to_owned(), json!(segment.length * scale));
     }
     entry
+}
+
+/// Distances from singular poses, in the units people use.
+pub(super) fn distances_json(distances: &SingularDistances) -> Value {
+    let mut shown = json!({
+        "wrist_deg": distances.wrist_rad.to_degrees(),
+        "elbow_deg": distances.elbow_rad.to_degrees(),
+        "elbow_mm": distances.elbow_m * 1e3,
+    });
+    if let Some(distance) = distances.shoulder_m {
+        shown["shoulder_mm"] = json!(distance * 1e3);
+    }
+    if let Some(angle) = distances.shoulder_rad {
+        shown["shoulder_deg"] = json!(angle.to_degrees());
+    }
+    shown
+}
+
+/// The motion that comes nearest to a singular pose, for people.
+fn singularity_line(report: &Value) -> Option<String> {
+    let near = |segment: &&Value| segment["closest_singularity"].as_f64().unwrap_or(f64::INFINITY);
+    let segments = report["segments"].as_array()?.iter().filter(|segment| segment["singularity"].is_object());
+    let nearest = segments.min_by(|a, b| near(a).total_cmp(&near(b)))?;
+    let distances = &nearest["singularity"];
+    let shown: Vec<String> = [
+        ("wrist_deg", "wrist", "°"),
+        ("elbow_deg", "elbow", "°"),
+        ("shoulder_mm", "shoulder", " mm"),
+        ("shoulder_deg", "shoulder", "°"),
+    ]
+    .iter()
+    .filter_map(|(key, name, unit)| Some(format!("{name} {:.1}{unit}", distances[*key].as_f64()?)))
+    .collect();
+    Some(format!("nearest to singular: instruction {}: {}", nearest["instruction"], shown.join(", ")))
 }
 
 /// A pre-flight report as a table for people.
@@ -217,6 +254,10 @@ pub fn report_text(report: &Value) -> String {
             number("joint_speed_pct").unwrap_or(0.0),
             segment["limited_by"].as_str().unwrap_or_default(),
         ));
+    }
+    if let Some(line) = singularity_line(report) {
+        text.push('\n');
+        text.push_str(&line);
     }
     if let Some(closest) = JobClearance::line(report) {
         text.push('\n');

@@ -2,15 +2,20 @@
 //! motions.
 
 use super::format::{CartesianMove, Instruction, Job, JobTarget, PartialJob};
-use crate::config::cell::Cell;
+use crate::config::cell::{Cell, TorqueLimits};
 use crate::geometry::Pose;
-use crate::planning::{Limits, MoveTarget, Program, RateLimits, Step, StepKind, ToolLimits};
+use crate::planning::{Limits, MoveTarget, Program, RateLimits, Step, StepKind, ToolLimits, TorqueBounds};
 
 /// What planning keeps to in this cell.
 #[must_use]
-pub const fn planning_limits(cell: &Cell) -> Limits {
+pub fn planning_limits(cell: &Cell) -> Limits {
     let tcp = &cell.tcp_limits;
+    let torques = cell.dynamics().map(|dynamics| {
+        let TorqueLimits { joints, drives } = cell.torque_limits();
+        TorqueBounds { dynamics, joints, drives, joint_from_drive: *cell.coupling.joint_from_drive() }
+    });
     Limits {
+        torques,
         joints: cell.joint_limits,
         tool: ToolLimits {
             translation: RateLimits {

@@ -4,6 +4,7 @@ use super::format::Job;
 use crate::config::problem::Problem;
 use crate::joints::JointVector;
 use crate::kinematics::configuration::{Configuration, ConfigurationMode, TurnMode, Wish};
+use crate::kinematics::singularity::SingularDistances;
 use crate::kinematics::{Chain, JointKind};
 use crate::planning::{LimitName, PlanProblem, PlanProblemKind};
 use crate::trajectory::path::{ArcProblem, ParameterUnit};
@@ -79,10 +80,31 @@ fn words(
             "a path within the joint limits".to_owned(),
             "begin with other joint positions, or change the orientation",
         ),
-        PlanProblemKind::Singular { s, closeness, closeness_min, joint } => (
-            format!("the arm is almost singular {} ({closeness:.4}); joint {} races", at(s), joint + 1),
+        PlanProblemKind::Singular { s, closeness, closeness_min, joint, distances } => (
+            format!(
+                "the arm is almost singular {} ({closeness:.4}{}); joint {} races",
+                at(s),
+                distances
+                    .map_or_else(String::new, |distances| format!(": {}", nearest_singularity(&distances))),
+                joint + 1
+            ),
             format!("at least {closeness_min:.4}"),
-            "tilt the tool or move the path; or go there with `move_j`",
+            "tilt the tool or move the path; go there with `move_j`; or write how to pass in `singularity`",
+        ),
+        PlanProblemKind::OrientationError { needed, allowed } => (
+            format!("the orientation would be off by {:.2}°", needed.to_degrees()),
+            format!("up to {:.2}°", allowed.to_degrees()),
+            "raise `orientation_error_max_deg`, or tilt the tool or move the path",
+        ),
+        PlanProblemKind::NoGuidedWrist => (
+            "this arm's wrist cannot be guided through a singular pose".to_owned(),
+            "`refuse` or `slow_down`".to_owned(),
+            "use one of these, or go there with `move_j`",
+        ),
+        PlanProblemKind::TooHeavy { s, limit, needed, allowed } => (
+            format!("{limit} is {needed:.1} Nm {}, by gravity alone", at(s)),
+            format!("up to {allowed:.1} Nm"),
+            "take a lighter load, or keep nearer to the base; `mass_kg` of the tool is in the cell file",
         ),
         PlanProblemKind::BranchJump { s, joint, by } => (
             format!("joint {} would jump by {} {}", joint + 1, of_joint(joint, by), at(s)),
@@ -93,6 +115,16 @@ fn words(
             "this arm has no shoulder, elbow and wrist configurations".to_owned(),
             "a target without these flags".to_owned(),
             "remove them; of a target with several ways to reach it, write `joints_deg`",
+        ),
+        PlanProblemKind::ExternalCount { needed, found } => (
+            format!("{found} external axes are given; the arm has {needed} joints beyond six"),
+            format!("the positions of {needed} joints"),
+            "write in `external` the position of each joint outside the arm itself, or leave it out",
+        ),
+        PlanProblemKind::NoArmAngle => (
+            "there is no arm angle: the arm has no spherical shoulder and wrist, or is stretched".to_owned(),
+            "a target without `arm_angle_deg`".to_owned(),
+            "remove it, or bend the elbow with a `move_j` before",
         ),
         PlanProblemKind::WishNotGranted { wish, offered, turns, joints } => (
             format!("no joint positions within the limits reach the target {}", asked(&wish, joints)),
@@ -163,7 +195,8 @@ fn asked(wish: &Wish, joints: usize) -> String {
         TurnMode::Same => Some("in the turns of the start".to_owned()),
         TurnMode::Free => None,
     };
-    [branch, turns].into_iter().flatten().collect::<Vec<_>>().join(" and ")
+    let angle = wish.arm_angle_rad.map(|angle| format!("at the arm angle {:.2}°", angle.to_degrees()));
+    [branch, turns, angle].into_iter().flatten().collect::<Vec<_>>().join(" and ")
 }
 
 /// Branch and turns.
@@ -172,10 +205,30 @@ fn state(branch: Option<Configuration>, turns: &[i8]) -> String {
     format!("{flags}turns {turns:?}")
 }
 
+/// The nearest of the singular poses, in its own unit.
+fn nearest_singularity(distances: &SingularDistances) -> String {
+    // An angle and a distance that are about as bad for the joints.
+    const RAD_PER_M: f64 = 2.0;
+    let shoulder = distances.shoulder_m.map_or(f64::INFINITY, |distance| distance * RAD_PER_M);
+    let shoulder = shoulder.min(distances.shoulder_rad.unwrap_or(f64::INFINITY));
+    let degrees = f64::to_degrees;
+    if distances.wrist_rad <= distances.elbow_rad.min(shoulder) {
+        format!("the wrist {:.2}° from straight", degrees(distances.wrist_rad))
+    } else if distances.elbow_rad <= shoulder {
+        format!("the elbow {:.2}° from straight", degrees(distances.elbow_rad))
+    } else {
+        match (distances.shoulder_m, distances.shoulder_rad) {
+            (Some(distance), _) => format!("the wrist {:.1} mm from above the shoulder", distance * 1e3),
+            (None, angle) => format!("the shoulder {:.2}° from straight", degrees(angle.unwrap_or(0.0))),
+        }
+    }
+}
+
 /// What limits, in the middle of a sentence.
 fn name(limit: LimitName) -> String {
     match limit {
         LimitName::Joint(joint) => format!("joint {}", joint + 1),
+        LimitName::JointTorque(_) | LimitName::DriveTorque(_) => limit.to_string(),
         LimitName::ToolTranslation => "the tool's largest speed, acceleration or jerk".to_owned(),
         LimitName::ToolRotation => "the tool's largest turning speed, acceleration or jerk".to_owned(),
         LimitName::Programmed => "the instruction itself".to_owned(),

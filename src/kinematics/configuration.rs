@@ -44,11 +44,20 @@ pub enum Wrist {
 }
 
 impl Wrist {
+    /// The other side.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::NoFlip => Self::Flip,
+            Self::Flip => Self::NoFlip,
+        }
+    }
+
     /// Each with the name it has in documents.
     pub const NAMED: [(&str, Self); 2] = [("noflip", Self::NoFlip), ("flip", Self::Flip)];
 }
 
-/// Branch of a six-joint arm.
+/// Branch of an arm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Configuration {
     /// Side of axis 1.
@@ -60,6 +69,25 @@ pub struct Configuration {
 }
 
 impl Configuration {
+    /// All there are.
+    pub const ALL: [Self; 8] = {
+        let mut all = [Self { shoulder: Shoulder::Front, elbow: Elbow::Up, wrist: Wrist::NoFlip }; 8];
+        let mut index = 0;
+        while index < all.len() {
+            if index & 1 != 0 {
+                all[index].shoulder = Shoulder::Back;
+            }
+            if index & 2 != 0 {
+                all[index].elbow = Elbow::Down;
+            }
+            if index & 4 != 0 {
+                all[index].wrist = Wrist::Flip;
+            }
+            index += 1;
+        }
+        all
+    };
+
     /// How many of the three differ, 0..=3.
     #[must_use]
     pub fn differences(self, other: Self) -> u8 {
@@ -134,17 +162,21 @@ pub enum TurnMode {
 }
 
 /// What a target asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Wish {
     /// Branch.
     pub configuration: ConfigurationMode,
     /// Whole turns.
     pub turns: TurnMode,
+    /// Arm angle of a spherical shoulder, rad
+    /// ([`SphericalShoulder`](crate::kinematics::guide::SphericalShoulder)); `None`: left open.
+    pub arm_angle_rad: Option<f64>,
 }
 
 impl Wish {
     /// Whatever is nearest to where the arm is.
-    pub const FREE: Self = Self { configuration: ConfigurationMode::Free, turns: TurnMode::Free };
+    pub const FREE: Self =
+        Self { configuration: ConfigurationMode::Free, turns: TurnMode::Free, arm_angle_rad: None };
 
     /// How many flags a branch has other than asked for; `None` when it must not be taken. A branch of an arm
     /// without such flags cannot be asked for.

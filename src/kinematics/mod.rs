@@ -11,11 +11,13 @@
 mod chain;
 pub mod closed;
 pub mod configuration;
+pub mod guide;
 mod instructions;
 pub mod inverse;
 pub mod jacobian_derivative;
 mod lanes;
 mod linear_solve;
+
 pub mod singularity;
 
 #[cfg(test)]

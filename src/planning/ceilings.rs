@@ -51,7 +51,7 @@ impl Row {
 }
 
 /// Compresses the rows of one quantity, in order of `s`, to at most [`BLOCKS_MAX`] with the largest
-/// magnitudes of neighbouring ones, the ends of each block shared with the next.
+/// magnitudes and the smallest limits of neighbouring ones, the ends of each block shared with the next.
 pub(super) fn compress(rows: &[Row]) -> impl Iterator<Item = Row> + '_ {
     let block = rows.len().div_ceil(BLOCKS_MAX).max(1);
     (0..rows.len()).step_by(block).filter_map(move |start| {
@@ -60,7 +60,12 @@ pub(super) fn compress(rows: &[Row]) -> impl Iterator<Item = Row> + '_ {
         // Stands where its speed limit is lowest.
         let slowest = rows.iter().min_by(|a, b| a.speed_max().total_cmp(&b.speed_max()))?;
         let largest = |order: usize| rows.iter().map(|row| row.derivatives[order]).fold(0.0, f64::max);
-        Some(Row { derivatives: [largest(0), largest(1), largest(2)], ..*slowest })
+        let smallest = |order: usize| rows.iter().map(|row| row.allowed[order]).fold(f64::INFINITY, f64::min);
+        Some(Row {
+            derivatives: [largest(0), largest(1), largest(2)],
+            allowed: [smallest(0), smallest(1), smallest(2)],
+            ..*slowest
+        })
     })
 }
 

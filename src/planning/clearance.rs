@@ -4,9 +4,9 @@
 use super::Plan;
 use crate::boundary::piece_queue::PieceKind;
 use crate::collision::{Clearance, Guard};
-use crate::joints::JointVector;
 use crate::kinematics::Chain;
-use crate::kinematics::inverse::{InverseResult, InverseSettings, inverse_from_seed};
+use crate::kinematics::guide::{Follower, Place};
+use crate::kinematics::inverse::{InverseResult, InverseSettings};
 use crate::trajectory::Segment;
 use crate::trajectory::path::{ParameterUnit, PathPoint};
 
@@ -17,6 +17,13 @@ const SPACING_RAD: f64 = 6e-3;
 /// Samples of a motion: at least, and at most.
 const SAMPLES_MIN: f64 = 16.0;
 const SAMPLES_MAX: f64 = 20_000.0;
+
+const SETTINGS: InverseSettings = InverseSettings {
+    position_tolerance_m: 1e-9,
+    orientation_tolerance_rad: 1e-9,
+    iterations_max: 20,
+    step_max: 0.2,
+};
 
 /// The closest place of one motion.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,11 +42,12 @@ pub struct SegmentClearance {
 /// keeps.
 #[must_use]
 pub fn clearances(plan: &Plan, chain: &Chain, guard: &Guard) -> Vec<SegmentClearance> {
+    let follower = Follower::new(*chain);
     plan.pieces
         .iter()
         .filter_map(|piece| match &piece.kind {
             PieceKind::Motion(segment) => {
-                let (s, clearance) = closest(segment, chain, guard)?;
+                let (s, clearance) = closest(segment, &follower, guard)?;
                 Some(SegmentClearance { instruction: piece.instruction, s, clearance })
             }
             PieceKind::ProcessStart(_)
@@ -52,7 +60,7 @@ pub fn clearances(plan: &Plan, chain: &Chain, guard: &Guard) -> Vec<SegmentClear
         .collect()
 }
 
-fn closest(segment: &Segment, chain: &Chain, guard: &Guard) -> Option<(f64, Clearance)> {
+fn closest(segment: &Segment, follower: &Follower, guard: &Guard) -> Option<(f64, Clearance)> {
     let length = segment.path.length();
     let spacing = match segment.path.unit() {
         ParameterUnit::ToolDistance => SPACING_M,
@@ -64,27 +72,25 @@ fn closest(segment: &Segment, chain: &Chain, guard: &Guard) -> Option<(f64, Clea
         reason = "clamped; NaN becomes the least"
     )]
     let count = (length / spacing).ceil().clamp(SAMPLES_MIN, SAMPLES_MAX) as u32;
-    let x_tool_flange = segment.x_flange_tool.inverse();
     let mut q = segment.q_start;
     let mut found: Option<(f64, Clearance)> = None;
     for index in 0..=count {
         let s = length * f64::from(index) / f64::from(count.max(1));
         q = match segment.path.sample(s) {
             PathPoint::Joints(joints) => joints,
-            PathPoint::Pose(x_base_tool) => near(chain, &(x_base_tool * x_tool_flange), &q),
+            PathPoint::Pose(x_base_tool) => {
+                let x_flange_tool = &segment.x_flange_tool;
+                let place = Place { fraction: s / length, x_base_tool: &x_base_tool, x_flange_tool };
+                // Planning has followed this path already, so there are joint positions.
+                match follower.inverse(&segment.guide, &place, &q, &SETTINGS) {
+                    InverseResult::Converged { q, .. } | InverseResult::NotConverged { q, .. } => q,
+                }
+            }
         };
-        let clearance = guard.clearance(&chain.link_poses(&q), &segment.x_flange_tool)?;
+        let clearance = guard.clearance(&follower.chain().link_poses(&q), &segment.x_flange_tool)?;
         if found.is_none_or(|(_, least)| clearance.distance_m < least.distance_m) {
             found = Some((s, clearance));
         }
     }
     found
-}
-
-/// Joint positions for a pose of the flange; planning has followed this path already, so there are some.
-fn near(chain: &Chain, x_base_flange: &crate::geometry::Pose, seed: &JointVector) -> JointVector {
-    let settings = InverseSettings { iterations_max: 20, ..InverseSettings::default() };
-    match inverse_from_seed(chain, x_base_flange, seed, &settings) {
-        InverseResult::Converged { q, .. } | InverseResult::NotConverged { q, .. } => q,
-    }
 }

@@ -5,13 +5,15 @@ use super::ceilings::{JOINT_SHARE, Row};
 use super::joint_derivatives::{JointDerivatives, joint_derivatives};
 use super::posture::Kept;
 use super::problem::{LimitName, PlanProblemKind};
+use super::singular::SingularityRule;
+use super::torque::TorqueBounds;
 use super::{Limits, ToolLimits};
 use crate::geometry::{Pose, displacement};
 use crate::joints::JointVector;
-use crate::kinematics::inverse::{InverseResult, InverseSettings, inverse_from_seed};
+use crate::kinematics::guide::{Follower, Guide, Place};
+use crate::kinematics::inverse::{InverseResult, InverseSettings};
 use crate::kinematics::jacobian_derivative::tool_jacobian;
-use crate::kinematics::singularity::singularity;
-use crate::kinematics::{Chain, Jacobian};
+use crate::kinematics::singularity::{Anatomy, SingularDistances};
 use crate::trajectory::path::{Path, PathDerivatives, PathPoint};
 
 /// Largest distance of the tool between two samples, m.
@@ -52,50 +54,82 @@ pub(super) struct Followed {
     /// Joints at the end of the path, or at the last sample that could be reached.
     pub(super) q_end: JointVector,
     pub(super) closest_singularity: f64,
+    /// Least distances from the singular poses; `None` for arms whose anatomy is not known.
+    pub(super) distances: Option<SingularDistances>,
+    /// Largest error of the orientation, where a guide leaves it open, rad.
+    pub(super) orientation_error: f64,
     pub(super) joint_min: JointVector,
     pub(super) joint_max: JointVector,
     pub(super) problems: Vec<PlanProblemKind>,
 }
 
-/// Follows `path` (of length > 0) from `q_start`, where the arm stands at `s = 0`.
-pub(super) fn follow(
-    chain: &Chain,
-    x_flange_tool: &Pose,
-    limits: &Limits,
-    path: &Path,
-    q_start: &JointVector,
-    kept: &Kept<'_>,
-) -> Followed {
+/// A path and all that following it needs.
+#[derive(Clone, Copy)]
+pub(super) struct Way<'a> {
+    pub(super) follower: &'a Follower,
+    pub(super) guide: &'a Guide,
+    pub(super) x_flange_tool: &'a Pose,
+    pub(super) limits: &'a Limits,
+    /// Of length > 0.
+    pub(super) path: &'a Path,
+    pub(super) kept: &'a Kept<'a>,
+    pub(super) rule: SingularityRule,
+    pub(super) anatomy: Option<Anatomy>,
+    /// With the payload.
+    pub(super) torques: Option<&'a TorqueBounds>,
+}
+
+impl Way<'_> {
+    fn place<'b>(&'b self, s: f64, x_base_tool: &'b Pose) -> Place<'b> {
+        Place { fraction: s / self.path.length(), x_base_tool, x_flange_tool: self.x_flange_tool }
+    }
+}
+
+/// Follows a path from `q_start`, where the arm stands at `s = 0`.
+pub(super) fn follow(way: &Way<'_>, q_start: &JointVector) -> Followed {
+    let Way { follower, guide, x_flange_tool, limits, path, kept, .. } = *way;
+    let chain = follower.chain();
     let count = sample_count(path);
     let spacing = path.length() / count_as_f64(count);
-    let mut walk = Walk::new(limits, *q_start);
-    let x_tool_flange = x_flange_tool.inverse();
+    let mut walk = Walk::new(limits, way.rule, *q_start);
     let (mut q, mut rate) = (*q_start, JointVector::zeros(chain.joint_count()));
     for index in 0..=count {
         let s = if index == count { path.length() } else { spacing * count_as_f64(index) };
         let PathPoint::Pose(x_base_tool) = path.sample(s) else { break };
-        let x_base_flange = x_base_tool * x_tool_flange;
+        let place = way.place(s, &x_base_tool);
         let ahead = if index == 0 { q } else { q + rate * spacing };
-        let q_next = match solve(chain, &x_base_flange, &ahead, &q) {
+        let q_next = match solve(follower, guide, &place, &ahead, &q) {
             Ok(q_next) => q_next,
             Err(missing) => {
                 // Near the edge of the reach the arm is singular too; that is the same mistake.
                 walk.nearest = None;
-                let (missing_m, missing_rad) = farthest(chain, path, &x_tool_flange, s, &q, missing);
+                let (missing_m, missing_rad) = farthest(way, s, &q, missing);
                 walk.problems.push(PlanProblemKind::PathOutOfReach { s, missing_m, missing_rad });
                 break;
             }
         };
         if index > 0 {
-            walk.check_branch(chain, path, &x_tool_flange, (s - spacing, s), (&q, &q_next));
+            walk.check_branch(way, (s - spacing, s), (&q, &q_next));
         }
         q = q_next;
         walk.lost = walk.lost.or_else(|| kept.lost(s, &q));
         let (x_base_flange, jacobian) = chain.forward_with_jacobian(&q);
         let jacobian_tool = tool_jacobian(&x_base_flange, &jacobian, x_flange_tool);
-        let derivatives = joint_derivatives(chain, x_flange_tool, path, s, &q, &jacobian_tool);
-        walk.note(chain, s, &q, &jacobian, derivatives.as_ref());
+        let derivatives = joint_derivatives(follower, guide, x_flange_tool, path, s, &q, &jacobian_tool);
+        let closeness = guide.closeness(chain, place.fraction, (&jacobian, &jacobian_tool));
+        walk.note(s, &q, closeness, derivatives.as_ref());
         walk.note_tool(path, s);
+        if let Some(anatomy) = way.anatomy {
+            let here = SingularDistances::of(anatomy, &x_base_flange, &jacobian);
+            walk.distances = Some(walk.distances.map_or(here, |before| before.nearest(&here)));
+        }
+        if guide.wrist_at(place.fraction).is_some() {
+            let miss = displacement(&(x_base_flange * x_flange_tool), &x_base_tool).angular.norm();
+            walk.orientation_error = walk.orientation_error.max(miss);
+        }
+        if let (Some(bounds), Some(derivatives)) = (way.torques, &derivatives) {
+            walk.note_torques(bounds.rows(s, &q, &derivatives.first, &derivatives.second));
+        }
         rate = derivatives.map_or_else(|| JointVector::zeros(q.len()), |derivatives| derivatives.first);
     }
     walk.finish(q, spacing)
@@ -104,7 +138,13 @@ pub(super) fn follow(
 /// State of a walk along a path.
 struct Walk<'a> {
     limits: &'a Limits,
+    rule: SingularityRule,
     rows: Vec<Vec<Row>>,
+    /// Rows of torques, one quantity after the other.
+    torques: Vec<Vec<Row>>,
+    too_heavy: Option<PlanProblemKind>,
+    distances: Option<SingularDistances>,
+    orientation_error: f64,
     closest: f64,
     /// Nearest sample below the threshold: s, closeness, fastest joint.
     nearest: Option<(f64, f64, usize)>,
@@ -120,10 +160,15 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(limits: &'a Limits, q_start: JointVector) -> Self {
+    fn new(limits: &'a Limits, rule: SingularityRule, q_start: JointVector) -> Self {
         let joints = q_start.len();
         Self {
             limits,
+            rule,
+            torques: Vec::new(),
+            too_heavy: None,
+            distances: None,
+            orientation_error: 0.0,
             rows: vec![Vec::new(); joints + 2],
             closest: f64::INFINITY,
             nearest: None,
@@ -138,14 +183,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Notes position, closeness to singular poses and derivatives of the joints at a sample.
-    fn note(
-        &mut self,
-        chain: &Chain,
-        s: f64,
-        q: &JointVector,
-        jacobian: &Jacobian,
-        derivatives: Option<&JointDerivatives>,
-    ) {
+    fn note(&mut self, s: f64, q: &JointVector, closeness: f64, derivatives: Option<&JointDerivatives>) {
         self.joint_min = self.joint_min.zip_map(q, f64::min);
         self.joint_max = self.joint_max.zip_map(q, f64::max);
         for ((limit, value), outside) in
@@ -174,14 +212,23 @@ impl<'a> Walk<'a> {
                 });
             }
         }
-        let closeness = if derivatives.is_some() {
-            singularity(chain, jacobian).smallest / chain.characteristic_length_m()
-        } else {
-            0.0
-        };
+        let closeness = if derivatives.is_some() { closeness } else { 0.0 };
         self.closest = self.closest.min(closeness);
-        if closeness < CLOSENESS_MIN && self.nearest.is_none_or(|(_, nearest, _)| closeness < nearest) {
+        if closeness < self.rule.closeness_min()
+            && self.nearest.is_none_or(|(_, nearest, _)| closeness < nearest)
+        {
             self.nearest = Some((s, closeness, fastest_joint(&self.rate, self.limits)));
+        }
+    }
+
+    /// Notes what the torques allow at a sample.
+    fn note_torques(&mut self, rows: Result<Vec<Row>, PlanProblemKind>) {
+        match rows {
+            Ok(rows) => {
+                self.torques.resize_with(rows.len().max(self.torques.len()), Vec::new);
+                self.torques.iter_mut().zip(rows).for_each(|(rows, row)| rows.push(row));
+            }
+            Err(kind) => self.too_heavy = self.too_heavy.or(Some(kind)),
         }
     }
 
@@ -211,16 +258,17 @@ impl<'a> Walk<'a> {
     /// Notes a jump to another branch: halfway in joint space the tool is then not on the path.
     fn check_branch(
         &mut self,
-        chain: &Chain,
-        path: &Path,
-        x_tool_flange: &Pose,
+        way: &Way<'_>,
         (s_before, s): (f64, f64),
         (before, after): (&JointVector, &JointVector),
     ) {
-        let PathPoint::Pose(x_base_tool) = path.sample(0.5 * (s_before + s)) else { return };
-        let halfway = chain.forward(&((*before + *after) * 0.5));
-        let miss = displacement(&halfway, &(x_base_tool * x_tool_flange));
-        if self.jump.is_none() && (miss.linear.norm() > MIDPOINT_M || miss.angular.norm() > MIDPOINT_RAD) {
+        let middle = 0.5 * (s_before + s);
+        let PathPoint::Pose(x_base_tool) = way.path.sample(middle) else { return };
+        let halfway = way.follower.chain().forward(&((*before + *after) * 0.5)) * way.x_flange_tool;
+        let miss = displacement(&halfway, &x_base_tool);
+        let turned =
+            miss.angular.norm() > MIDPOINT_RAD && way.guide.wrist_at(middle / way.path.length()).is_none();
+        if self.jump.is_none() && (miss.linear.norm() > MIDPOINT_M || turned) {
             let step = *after - *before;
             let joint = largest_entry(&step);
             self.jump = Some(PlanProblemKind::BranchJump { s, joint, by: step.get(joint).abs() });
@@ -235,8 +283,8 @@ impl<'a> Walk<'a> {
             row.derivatives = [first + 0.5 * spacing * second, second + 0.5 * spacing * third, third];
         }
         if let Some((s, closeness, joint)) = self.nearest {
-            let closeness_min = CLOSENESS_MIN;
-            self.problems.push(PlanProblemKind::Singular { s, closeness, closeness_min, joint });
+            let (closeness_min, distances) = (self.rule.closeness_min(), self.distances);
+            self.problems.push(PlanProblemKind::Singular { s, closeness, closeness_min, joint, distances });
         } else if self.problems.is_empty() {
             self.problems.extend(self.jump.or(self.lost));
         }
@@ -244,8 +292,17 @@ impl<'a> Walk<'a> {
             outside.map(|(s, by)| PlanProblemKind::JointLimit { s, joint, by })
         });
         self.problems.extend(outside);
+        self.problems.extend(self.too_heavy);
+        let allowed = self.rule.orientation_error_max();
+        if self.orientation_error > allowed + 1e-9 && self.problems.is_empty() {
+            let needed = self.orientation_error;
+            self.problems.push(PlanProblemKind::OrientationError { needed, allowed });
+        }
+        self.rows.append(&mut self.torques);
         Followed {
             rows: self.rows,
+            distances: self.distances,
+            orientation_error: self.orientation_error,
             q_end,
             closest_singularity: self.closest,
             joint_min: self.joint_min,
@@ -257,19 +314,13 @@ impl<'a> Walk<'a> {
 
 /// How far the path is out of reach from `s` on (m, rad), looked at in some places; `missing` is known
 /// already.
-fn farthest(
-    chain: &Chain,
-    path: &Path,
-    x_tool_flange: &Pose,
-    s: f64,
-    q: &JointVector,
-    missing: (f64, f64),
-) -> (f64, f64) {
+fn farthest(way: &Way<'_>, s: f64, q: &JointVector, missing: (f64, f64)) -> (f64, f64) {
+    let path = way.path;
     let settings = InverseSettings { iterations_max: 40, ..SETTINGS };
     (1..=32).fold(missing, |farthest, place| {
         let here = s + (path.length() - s) * f64::from(place) / 32.0;
         let PathPoint::Pose(x_base_tool) = path.sample(here) else { return farthest };
-        match inverse_from_seed(chain, &(x_base_tool * x_tool_flange), q, &settings) {
+        match way.follower.inverse(way.guide, &way.place(here, &x_base_tool), q, &settings) {
             InverseResult::NotConverged { position_error_m, orientation_error_rad, .. }
                 if position_error_m > farthest.0 =>
             {
@@ -283,14 +334,15 @@ fn farthest(
 /// Joint positions at a pose near `ahead`, or near `behind` if that does not lead there; else what is
 /// missing (m, rad).
 fn solve(
-    chain: &Chain,
-    x_base_flange: &Pose,
+    follower: &Follower,
+    guide: &Guide,
+    place: &Place<'_>,
     ahead: &JointVector,
     behind: &JointVector,
 ) -> Result<JointVector, (f64, f64)> {
     let mut missing = (f64::INFINITY, f64::INFINITY);
     for seed in [ahead, behind] {
-        match inverse_from_seed(chain, x_base_flange, seed, &SETTINGS) {
+        match follower.inverse(guide, place, seed, &SETTINGS) {
             InverseResult::Converged { q, .. } => return Ok(q),
             InverseResult::NotConverged { q, position_error_m, orientation_error_rad } => {
                 if position_error_m <= ENOUGH_M && orientation_error_rad <= ENOUGH_RAD {

@@ -15,14 +15,18 @@ mod motions;
 mod posture;
 mod problem;
 mod report;
+mod singular;
 #[cfg(test)]
 mod tests;
+mod torque;
 pub mod waypoints;
 
 pub use clearance::{SegmentClearance, clearances};
-pub use posture::Posture;
+pub use posture::{External, Posture};
 pub use problem::{LimitName, PlanProblem, PlanProblemKind, ValueName};
 pub use report::{PreflightReport, SegmentReport};
+pub use singular::SingularityRule;
+pub use torque::TorqueBounds;
 
 use nalgebra::Vector3;
 
@@ -146,6 +150,8 @@ pub struct Limits {
     pub joints: JointLimits,
     /// Of the tool, on Cartesian motions.
     pub tool: ToolLimits,
+    /// Masses and torques; `None`: not known, torques are not looked at.
+    pub torques: Option<TorqueBounds>,
 }
 
 /// Limits of the tool centre point on Cartesian motions.

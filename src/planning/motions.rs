@@ -1,11 +1,15 @@
 //! Step by step through a program: the segment of each motion, and what is wrong with it.
 
 use super::ceilings::{self, Chosen, Row, Wanted};
-use super::follow::{CLOSENESS_MIN, follow};
-use super::posture::{Kept, Posture, other_turn};
+use super::follow::{CLOSENESS_MIN, Followed, Way, follow};
+use super::posture::{self, External, Kept, Posture};
 use super::problem::{LimitName, PlanProblem, PlanProblemKind, ValueName};
 use super::report::{PreflightReport, SegmentReport};
+use super::singular::{Passage, SingularityRule};
+use super::torque::TorqueBounds;
 use super::{Limits, MoveTarget, Plan, PlannedPiece, Program, SpeedPolicy, Step, StepKind};
+use nalgebra::Vector3;
+
 use crate::boundary::phase_table::Action;
 use crate::boundary::piece_queue::PieceKind;
 use crate::dynamics::RigidBody;
@@ -13,6 +17,7 @@ use crate::geometry::Pose;
 use crate::joints::JointVector;
 use crate::kinematics::Chain;
 use crate::kinematics::configuration::{ConfigurationMode, Wish, turns_of};
+use crate::kinematics::guide::{Follower, Guide};
 use crate::kinematics::inverse::{GlobalSettings, InverseResult, Solver, inverse_from_seed};
 use crate::trajectory::path::{ArcPath, JointPath, LinePath, ParameterUnit, Path};
 use crate::trajectory::{Ceiling, Segment, time_law};
@@ -31,10 +36,13 @@ const SLOWEST_SHARE: f64 = 0.01;
 /// Planning of one program.
 pub(super) struct Planner<'a> {
     chain: &'a Chain,
+    follower: Follower,
     solver: Option<Solver>,
     limits: &'a Limits,
     x_flange_tool: Pose,
     payload: RigidBody,
+    /// With the payload.
+    torques: Option<TorqueBounds>,
     q_start: JointVector,
     /// Where the arm stands after the steps so far; `None` when that is not known.
     q: Option<JointVector>,
@@ -87,10 +95,12 @@ impl<'a> Planner<'a> {
         }
         Ok(Self {
             chain,
+            follower: Follower::new(*chain),
             solver: Solver::new(chain, &limits.joints),
             limits,
             x_flange_tool: program.x_flange_tool,
             payload: program.payload,
+            torques: limits.torques.map(|torques| torques.carrying(&program.payload)),
             q_start,
             q: Some(q_start),
             pieces: Vec::new(),
@@ -231,17 +241,44 @@ impl<'a> Planner<'a> {
     /// Joint positions for a pose of the tool as a posture asks for them.
     fn taken(&self, x_base_tool: &Pose, posture: &Posture) -> Result<JointVector, PlanProblemKind> {
         let wish = &posture.wish;
+        if let External::At { mask, positions } = posture.external {
+            return self.taken_with(x_base_tool, mask, &positions);
+        }
         if let Some(q) = self.nearest(x_base_tool, wish) {
             return Ok(q);
         }
         let free = self.nearest(x_base_tool, &Wish::FREE).ok_or_else(|| self.out_of_reach(x_base_tool))?;
         let offered = self.solver.as_ref().and_then(|solver| solver.configuration(&free));
-        Err(if offered.is_none() && matches!(wish.configuration, ConfigurationMode::Exact(_)) {
+        Err(if wish.arm_angle_rad.is_some() && self.follower.shoulder().is_none() {
+            PlanProblemKind::NoArmAngle
+        } else if offered.is_none() && matches!(wish.configuration, ConfigurationMode::Exact(_)) {
             PlanProblemKind::NoConfigurations
         } else {
             let (turns, joints) = (turns_of(self.chain, &free), free.len());
             PlanProblemKind::WishNotGranted { wish: *wish, offered, turns, joints }
         })
+    }
+
+    /// Joint positions for a pose of the tool with the external axes where the program says.
+    fn taken_with(
+        &self,
+        x_base_tool: &Pose,
+        mask: u16,
+        positions: &JointVector,
+    ) -> Result<JointVector, PlanProblemKind> {
+        let joints = self.chain.joint_count();
+        let found = mask.count_ones() as usize;
+        if found != joints.saturating_sub(6) {
+            return Err(PlanProblemKind::ExternalCount { needed: joints.saturating_sub(6), found });
+        }
+        let from = self.q.unwrap_or(self.q_start);
+        let seed = JointVector::from_fn(joints, |joint| {
+            if mask & (1 << joint) == 0 { from } else { *positions }.get(joint)
+        });
+        let x_base_flange = x_base_tool * self.x_flange_tool.inverse();
+        let solved =
+            self.solver.as_ref().and_then(|solver| solver.nearest_holding(&x_base_flange, &seed, mask));
+        solved.ok_or_else(|| self.out_of_reach(x_base_tool))
     }
 
     fn move_joint(
@@ -273,7 +310,7 @@ impl<'a> Planner<'a> {
         let (Some(q_start), Some(q_end)) = (start, self.q) else { return Ok(()) };
 
         let path = JointPath::new(q_start, q_end);
-        let rows: Vec<Row> = self
+        let mut rows: Vec<Row> = self
             .limits
             .joints
             .as_slice()
@@ -294,11 +331,19 @@ impl<'a> Planner<'a> {
         let tightest = |order: usize| {
             rows.iter().map(|row| row.allowed[order] / row.derivatives[0]).fold(f64::INFINITY, f64::min)
         };
-        let ceiling = if path.length() > 0.0 {
+        let mut ceiling = if path.length() > 0.0 {
             Ceiling { speed: tightest(0), acceleration: tightest(1), jerk: tightest(2) }
         } else {
             Ceiling { speed: 1.0, acceleration: 1.0, jerk: 1.0 }
         };
+        if let Some(torques) = self.torques.as_ref().filter(|_| path.length() > 0.0) {
+            rows.extend(torque_rows(torques, &path).map_err(|kind| vec![kind])?);
+            let uses_too_much = ceilings::most_used(&rows, &ceiling).is_some_and(|(_, share)| share > 1.0);
+            let wanted = Wanted { speed: ceiling.speed, acceleration: ceiling.acceleration };
+            if uses_too_much && let Some(chosen) = ceilings::choose(&rows, path.length(), &wanted) {
+                ceiling = chosen.ceiling;
+            }
+        }
         let segment = Segment {
             path: Path::Joint(path),
             ceiling,
@@ -306,6 +351,7 @@ impl<'a> Planner<'a> {
             payload: self.payload,
             q_start,
             q_end,
+            guide: Guide::None,
         };
         let rows = if path.length() > 0.0 { rows } else { Vec::new() };
         let report = SegmentReport {
@@ -372,6 +418,7 @@ impl<'a> Planner<'a> {
             payload: self.payload,
             q_start,
             q_end: q_start,
+            guide: Guide::None,
         };
         if path.length() <= 0.0 {
             if !kinds.is_empty() {
@@ -395,15 +442,32 @@ impl<'a> Planner<'a> {
                     .map_err(|kind| vec![kind])?
             }
         };
-        let followed = follow(self.chain, &self.x_flange_tool, self.limits, &path, &q_start, &kept);
+        let way = Way {
+            follower: &self.follower,
+            guide: &Guide::None,
+            x_flange_tool: &self.x_flange_tool,
+            limits: self.limits,
+            path: &path,
+            kept: &kept,
+            rule: motion.posture.singularity,
+            anatomy: self.solver.as_ref().and_then(Solver::anatomy),
+            torques: self.torques.as_ref(),
+        };
+        let guides = self.guides(motion, &path, &q_start).or_else(|kind| {
+            kinds.push(kind);
+            posture::guides(&self.follower, self.limits, &q_start, &Vector3::zeros(), &Posture::FREE)
+                .map_err(|kind| vec![kind])
+        })?;
+        let (guide, followed) = self.followed(motion, &guides, &way, &q_start);
+        segment.guide = guide;
         kinds.extend_from_slice(&followed.problems);
         if followed.problems.is_empty() {
-            kinds.extend(other_turn(self.chain, &motion.posture, &followed.q_end));
+            kinds.extend(posture::other_turn(self.chain, &motion.posture, &followed.q_end));
         }
         let rows: Vec<Row> = followed.rows.iter().flat_map(|rows| ceilings::compress(rows)).collect();
         let wanted = wanted(motion);
         if kinds.is_empty() {
-            match self.tool_ceiling(motion, &rows, &wanted, followed.closest_singularity) {
+            match self.tool_ceiling(motion, &rows, &wanted, &followed) {
                 Ok(chosen) => segment.ceiling = chosen.ceiling,
                 Err(kind) => kinds.push(kind),
             }
@@ -422,6 +486,8 @@ impl<'a> Planner<'a> {
         let programmed = (path.unit() == ParameterUnit::ToolDistance).then_some(motion.speed_m_s);
         let report = SegmentReport {
             closest_singularity: Some(followed.closest_singularity),
+            singular_distances: followed.distances,
+            orientation_error_rad: followed.orientation_error,
             joint_min: followed.joint_min,
             joint_max: followed.joint_max,
             ..self.report_of(instruction, &segment, &rows, programmed)
@@ -430,32 +496,99 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
+    /// Ways to guide a path.
+    fn guides(
+        &self,
+        motion: &ToolMotion,
+        path: &Path,
+        q_start: &JointVector,
+    ) -> Result<Vec<Guide>, PlanProblemKind> {
+        let rule = motion.posture.singularity;
+        if !rule.may_flip_wrist() {
+            let x_base_start = self.chain.forward(q_start) * self.x_flange_tool;
+            let way = motion.x_base_tool_end.translation.vector - x_base_start.translation.vector;
+            return posture::guides(&self.follower, self.limits, q_start, &way, &motion.posture);
+        }
+        let solver = self.solver.as_ref().filter(|solver| solver.closed_form().is_some());
+        let passage = solver.and_then(|solver| {
+            let (follower, x_flange_tool) = (&self.follower, &self.x_flange_tool);
+            Some(Passage {
+                follower,
+                solver,
+                x_flange_tool,
+                path,
+                q_start,
+                branch: solver.configuration(q_start)?,
+            })
+        });
+        passage.ok_or(PlanProblemKind::NoGuidedWrist)?.guides(rule, &motion.posture.wish)
+    }
+
+    /// The path by the guide that allows the highest speed, the first of several; or what is wrong with the last,
+    /// which tries hardest (of a redundant arm the first, which keeps most).
+    fn followed(
+        &self,
+        motion: &ToolMotion,
+        guides: &[Guide],
+        way: &Way<'_>,
+        q_start: &JointVector,
+    ) -> (Guide, Followed) {
+        let mut best: Option<(f64, Guide, Followed)> = None;
+        let mut refused: Option<(Guide, Followed)> = None;
+        for guide in guides {
+            let followed = follow(&Way { guide, ..*way }, q_start);
+            if !followed.problems.is_empty() {
+                if refused.is_none() || way.rule.may_flip_wrist() {
+                    refused = Some((*guide, followed));
+                }
+                continue;
+            }
+            if !way.rule.may_flip_wrist() && motion.posture.external != External::Optimise {
+                return (*guide, followed);
+            }
+            let rows: Vec<Row> = followed.rows.iter().flat_map(|rows| ceilings::compress(rows)).collect();
+            let chosen = ceilings::choose(&rows, way.path.length(), &wanted(motion));
+            let speed = chosen.map_or(0.0, |chosen| chosen.achievable_speed);
+            if best.as_ref().is_none_or(|(fastest, ..)| speed > *fastest) {
+                best = Some((speed, *guide, followed));
+            }
+        }
+        let best = best.map(|(_, guide, followed)| (guide, followed)).or(refused);
+        best.unwrap_or_else(|| (Guide::None, follow(way, q_start)))
+    }
+
     /// Ceilings of a Cartesian motion that its policy accepts.
     fn tool_ceiling(
         &self,
         motion: &ToolMotion,
         rows: &[Row],
         wanted: &Wanted,
-        closest_singularity: f64,
+        followed: &Followed,
     ) -> Result<Chosen, PlanProblemKind> {
         let chosen = ceilings::choose(rows, motion.path.length(), wanted);
         let achievable = chosen.map_or(0.0, |chosen| chosen.achievable_speed);
+        let slowest = match motion.posture.singularity {
+            SingularityRule::SlowDown => 0.0,
+            SingularityRule::Refuse
+            | SingularityRule::WristJoint(_)
+            | SingularityRule::LockAxis4(_)
+            | SingularityRule::OrientationError(_) => SLOWEST_SHARE,
+        };
         // What is in the way at the wanted speed.
         let asked = Ceiling { speed: wanted.speed, acceleration: 0.0, jerk: 0.0 };
         let blocking = ceilings::most_used(rows, &asked).map(|(row, _)| row);
         match chosen {
             Some(chosen) if achievable >= wanted.speed || wanted.speed.is_infinite() => Ok(chosen),
-            Some(chosen)
-                if motion.policy == SpeedPolicy::Adapt && achievable >= SLOWEST_SHARE * wanted.speed =>
-            {
+            Some(chosen) if motion.policy == SpeedPolicy::Adapt && achievable >= slowest * wanted.speed => {
                 Ok(chosen)
             }
             _ => Err(match blocking {
                 Some(Row { limit: LimitName::Joint(joint), s, .. })
-                    if achievable < SLOWEST_SHARE * wanted.speed =>
+                    if achievable < slowest * wanted.speed =>
                 {
-                    let (closeness, closeness_min) = (closest_singularity, CLOSENESS_MIN);
-                    PlanProblemKind::Singular { s, closeness, closeness_min, joint }
+                    let (closeness, closeness_min) = (followed.closest_singularity, CLOSENESS_MIN);
+                    let distances = followed.distances;
+                    PlanProblemKind::Singular { s, closeness, closeness_min, joint, distances }
                 }
                 blocking => PlanProblemKind::SpeedNotHeld {
                     s: blocking.map_or(0.0, |row| row.s),
@@ -484,6 +617,7 @@ impl<'a> Planner<'a> {
         let ceiling = segment.ceiling;
         let of_joints = |order: usize| {
             rows.iter()
+                .filter(|row| matches!(row.limit, LimitName::Joint(_)))
                 .map(|row| row.shares(&ceiling)[order] * row.allowed[order] / self.limit_of(row, order))
                 .fold(0.0, f64::max)
         };
@@ -504,6 +638,8 @@ impl<'a> Planner<'a> {
             joint_jerk_ratio: of_joints(2),
             limited_by,
             closest_singularity: None,
+            singular_distances: None,
+            orientation_error_rad: 0.0,
             configuration: self.solver.as_ref().and_then(|solver| solver.configuration(&segment.q_end)),
             turns: turns_of(self.chain, &segment.q_end),
             joint_min: segment.q_start,
@@ -525,6 +661,20 @@ impl<'a> Planner<'a> {
         self.pieces.push(PlannedPiece { instruction, kind: PieceKind::Motion(segment) });
         self.segments.push(report);
     }
+}
+
+/// What the torques allow on a joint line.
+fn torque_rows(torques: &TorqueBounds, path: &JointPath) -> Result<Vec<Row>, PlanProblemKind> {
+    const PLACES: u16 = 96;
+    let none = JointVector::zeros(path.direction().len());
+    let mut quantities: Vec<Vec<Row>> = Vec::new();
+    for place in 0..=PLACES {
+        let s = path.length() * f64::from(place) / f64::from(PLACES);
+        let rows = torques.rows(s, &path.sample(s), &path.direction(), &none)?;
+        quantities.resize_with(rows.len().max(quantities.len()), Vec::new);
+        quantities.iter_mut().zip(rows).for_each(|(rows, row)| rows.push(row));
+    }
+    Ok(quantities.iter().flat_map(|rows| ceilings::compress(rows)).collect())
 }
 
 /// What a Cartesian motion asks of its parameter. A pure rotation has no speed of the tool to keep.

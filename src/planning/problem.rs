@@ -1,6 +1,7 @@
 //! What keeps a program from being planned: data with the place and the amount, one entry a mistake.
 
 use crate::kinematics::configuration::{Configuration, Turns, Wish};
+use crate::kinematics::singularity::SingularDistances;
 use crate::trajectory::path::{ArcProblem, ParameterUnit};
 
 /// A limit that a motion runs into.
@@ -8,6 +9,10 @@ use crate::trajectory::path::{ArcProblem, ParameterUnit};
 pub enum LimitName {
     /// Speed, acceleration or jerk of a joint, counted from 0.
     Joint(usize),
+    /// Torque at a joint, counted from 0.
+    JointTorque(usize),
+    /// Torque of a drive, counted from 0.
+    DriveTorque(usize),
     /// Speed, acceleration or jerk of the tool centre point.
     ToolTranslation,
     /// Turning speed, acceleration or jerk of the tool.
@@ -20,6 +25,8 @@ impl std::fmt::Display for LimitName {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Joint(joint) => write!(formatter, "joint {}", joint + 1),
+            Self::JointTorque(joint) => write!(formatter, "the torque of joint {}", joint + 1),
+            Self::DriveTorque(drive) => write!(formatter, "the torque of drive {}", drive + 1),
             Self::ToolTranslation => formatter.write_str("the tool centre point"),
             Self::ToolRotation => formatter.write_str("the turning of the tool"),
             Self::Programmed => formatter.write_str("the program"),
@@ -127,6 +134,31 @@ pub enum PlanProblemKind {
         closeness_min: f64,
         /// The joint that moves fastest there.
         joint: usize,
+        /// Least distances from the singular poses on the way; `None` for arms whose anatomy is not known.
+        distances: Option<SingularDistances>,
+    },
+    /// Passing a singular pose, the orientation is off by more than the motion allows.
+    #[error("the orientation is off by {needed:.4} rad, {allowed:.4} rad are allowed")]
+    OrientationError {
+        /// Largest error, rad.
+        needed: f64,
+        /// Largest error allowed, rad.
+        allowed: f64,
+    },
+    /// The motion asks for a way through singular poses that this arm does not have.
+    #[error("only six-joint arms with a closed form have a wrist that can be guided")]
+    NoGuidedWrist,
+    /// Gravity alone needs more torque than there is.
+    #[error("{limit} must carry {needed:.1} Nm at s = {s:.4}, {allowed:.1} Nm are allowed")]
+    TooHeavy {
+        /// Where.
+        s: f64,
+        /// Whose torque.
+        limit: LimitName,
+        /// What gravity needs, Nm (sliding joints: N).
+        needed: f64,
+        /// What planning uses of the limit.
+        allowed: f64,
     },
     /// The joints would have to jump to another branch.
     #[error("joint {} would jump by {by:.4} at s = {s:.4}", joint + 1)]
@@ -141,6 +173,17 @@ pub enum PlanProblemKind {
     /// A target asks for a branch, but the arm has none to choose from.
     #[error("the arm has no shoulder, elbow and wrist configurations")]
     NoConfigurations,
+    /// A target says where another number of joints goes than the arm has beyond six.
+    #[error("{found} external axes are given, the arm has {needed} joints beyond six")]
+    ExternalCount {
+        /// Joints beyond six.
+        needed: usize,
+        /// Given.
+        found: usize,
+    },
+    /// A target asks for an arm angle, but the arm has none where the motion starts.
+    #[error("the arm has no arm angle there")]
+    NoArmAngle,
     /// The target is reached, but not as asked for.
     #[error("the target is not reached in the configuration and turns asked for, but for instance otherwise")]
     WishNotGranted {

@@ -3,6 +3,7 @@
 use super::problem::LimitName;
 use crate::joints::JointVector;
 use crate::kinematics::configuration::{Configuration, Turns};
+use crate::kinematics::singularity::SingularDistances;
 use crate::trajectory::path::ParameterUnit;
 
 /// The report of a whole program.
@@ -42,6 +43,10 @@ pub struct SegmentReport {
     /// Closest approach to a singular pose: smallest singular value of the Jacobian over the characteristic
     /// length. `None` for joint motions, where it does not matter.
     pub closest_singularity: Option<f64>,
+    /// Least distances from the singular poses; `None` for joint motions and arms whose anatomy is not known.
+    pub singular_distances: Option<SingularDistances>,
+    /// Largest error of the orientation on the way, rad; zero unless a way through a singular pose was asked for.
+    pub orientation_error_rad: f64,
     /// Branch at the end; `None` for arms without.
     pub configuration: Option<Configuration>,
     /// Whole turns of the joints at the end.

@@ -5,11 +5,12 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
 use super::ceilings::{JOINT_SHARE, Row, Wanted, choose, compress};
-use super::follow::follow;
-use super::joint_derivatives::{JointDerivatives, by_differences, joint_derivatives};
+use super::follow::{Way, follow};
+use super::joint_derivatives::{JointDerivatives, joint_derivatives};
 use super::posture::Kept;
 use super::*;
 use crate::config::kinematic_model::EmbeddedModel;
+use crate::kinematics::guide::{Follower, Guide};
 use crate::kinematics::inverse::{InverseResult, InverseSettings, inverse_from_seed};
 use crate::kinematics::jacobian_derivative::tool_jacobian;
 use crate::kinematics::singularity::singularity;
@@ -18,7 +19,14 @@ use crate::trajectory::path::{ArcPath, LinePath, Path, PathPoint};
 fn arm() -> (Chain, Limits) {
     let model = EmbeddedModel::by_name("six-axis-8kg").expect("shipped").load().expect("valid");
     let rate = RateLimits { speed: 2.0, acceleration: 20.0, jerk: 400.0 };
-    (model.chain, Limits { joints: model.limits, tool: ToolLimits { translation: rate, rotation: rate } })
+    (
+        model.chain,
+        Limits {
+            torques: None,
+            joints: model.limits,
+            tool: ToolLimits { translation: rate, rotation: rate },
+        },
+    )
 }
 
 fn torch() -> Pose {
@@ -73,7 +81,7 @@ fn at(chain: &Chain, path: &Path, s: f64) -> Option<(JointVector, JointDerivativ
     let closeness = singularity(chain, &jacobian).smallest / chain.characteristic_length_m();
     let jacobian_tool = tool_jacobian(&x_base_flange, &jacobian, &torch());
     (closeness > 0.05).then_some(())?;
-    Some((q, joint_derivatives(chain, &torch(), path, s, &q, &jacobian_tool)?))
+    Some((q, joint_derivatives(&Follower::new(*chain), &Guide::None, &torch(), path, s, &q, &jacobian_tool)?))
 }
 
 fn config(cases: u32) -> ProptestConfig {
@@ -108,24 +116,6 @@ proptest! {
         let scale_3 = derivatives.third.max_abs() + scale_2 / length;
         prop_assert!((third - derivatives.third).max_abs() <= 1e-3 * scale_3,
             "{:?} instead of {third:?}", derivatives.third);
-    }
-
-    #[test]
-    fn differences_for_redundant_arms_agree_where_both_can_be_had(path in paths(), fraction in 0.1..0.9f64) {
-        let (chain, _) = arm();
-        let s = fraction * path.length();
-        let Some((q, analytic)) = at(&chain, &path, s) else { return Ok(()) };
-        let (x_base_flange, jacobian) = chain.forward_with_jacobian(&q);
-        let jacobian_tool = tool_jacobian(&x_base_flange, &jacobian, &torch());
-        let Some(numeric) = by_differences(&chain, &torch(), &path, s, &q, &jacobian_tool) else {
-            return Ok(())
-        };
-        let scale = analytic.first.max_abs();
-        let scale_2 = analytic.second.max_abs() + scale / path.length();
-        let scale_3 = analytic.third.max_abs() + scale_2 / path.length();
-        prop_assert!((numeric.first - analytic.first).max_abs() <= 1e-9 * scale);
-        prop_assert!((numeric.second - analytic.second).max_abs() <= 1e-4 * scale_2);
-        prop_assert!((numeric.third - analytic.third).max_abs() <= 1e-3 * scale_3);
     }
 
     #[test]
@@ -192,7 +182,20 @@ fn rows_of_a_followed_path_bound_the_derivatives_between_the_samples() {
     );
     let path = Path::Line(LinePath::new(x_start, end));
     let kept = Kept::from_start(&chain, None, &start(), &Posture::FREE).expect("nothing is asked");
-    let followed = follow(&chain, &torch(), &limits, &path, &start(), &kept);
+    let followed = follow(
+        &Way {
+            follower: &Follower::new(chain),
+            guide: &Guide::None,
+            x_flange_tool: &torch(),
+            limits: &limits,
+            path: &path,
+            kept: &kept,
+            rule: SingularityRule::Refuse,
+            anatomy: None,
+            torques: None,
+        },
+        &start(),
+    );
     assert!(followed.problems.is_empty(), "{:?}", followed.problems);
     for (joint, rows) in followed.rows.iter().take(6).enumerate() {
         for pair in rows.windows(2).step_by(7) {

@@ -8,11 +8,11 @@ use crate::boundary::piece_queue::{Piece, PieceKind, PieceReader};
 use crate::drives::channels::ChannelValues;
 use crate::dynamics::RigidBody;
 use crate::faults::FaultCode;
-use crate::geometry::{Pose, Twist};
+use crate::geometry::Pose;
 use crate::joints::JointVector;
 use crate::kinematics::Chain;
-use crate::kinematics::inverse::{InverseResult, InverseSettings, inverse_from_seed};
-use crate::kinematics::jacobian_derivative::joint_motion;
+use crate::kinematics::guide::{Follower, Place};
+use crate::kinematics::inverse::{InverseResult, InverseSettings};
 use crate::machine::{ControlEpoch, RunTag};
 use crate::trajectory::Segment;
 use crate::trajectory::path::{PathDerivatives, PathPoint};
@@ -78,7 +78,7 @@ enum Activity {
 /// Executes the pieces of one run at a time.
 #[derive(Debug)]
 pub struct Interpolator {
-    chain: Chain,
+    follower: Follower,
     inverse: InverseSettings,
     dt_s: f64,
     override_ratio: Ratio,
@@ -102,7 +102,7 @@ impl Interpolator {
     #[must_use]
     pub fn new(chain: Chain, inverse: InverseSettings, dt_s: f64) -> Self {
         Self {
-            chain,
+            follower: Follower::new(chain),
             inverse,
             dt_s,
             override_ratio: Ratio::ONE,
@@ -199,7 +199,7 @@ impl Interpolator {
     /// Tool centre point at joint positions `q`, base frame.
     #[must_use]
     pub fn x_base_tool(&self, q: &JointVector) -> Pose {
-        self.chain.forward(q) * self.x_flange_tool
+        self.follower.chain().forward(q) * self.x_flange_tool
     }
 
     /// Advances by one cycle from setpoint `q` moving at `q_speed`.
@@ -361,9 +361,13 @@ impl Interpolator {
         result.q = match segment.path.sample(state.s) {
             PathPoint::Joints(q) => q,
             PathPoint::Pose(x_base_tool) => {
-                let x_base_flange = x_base_tool * segment.x_flange_tool.inverse();
+                let place = Place {
+                    fraction: state.s / segment.path.length(),
+                    x_base_tool: &x_base_tool,
+                    x_flange_tool: &segment.x_flange_tool,
+                };
                 let seed = result.q + *q_speed * self.dt_s;
-                match inverse_from_seed(&self.chain, &x_base_flange, &seed, &self.inverse) {
+                match self.follower.inverse(&segment.guide, &place, &seed, &self.inverse) {
                     InverseResult::Converged { q, .. } => q,
                     InverseResult::NotConverged { position_error_m, .. } => {
                         return Err(Finding {
@@ -376,7 +380,7 @@ impl Interpolator {
                 }
             }
         };
-        result.motion = motion_along(&self.chain, segment, &state, &result.q);
+        result.motion = motion_along(&self.follower, segment, &state, &result.q);
         if clock.is_at_end() && demand == Demand::Run {
             self.activity = Activity::None;
         }
@@ -385,20 +389,29 @@ impl Interpolator {
 }
 
 /// Speeds and accelerations of the joints at `q`, from the derivatives of the path; `None` at a singular pose.
-fn motion_along(chain: &Chain, segment: &Segment, at: &PathState, q: &JointVector) -> Option<JointMotion> {
-    let squared = at.speed * at.speed;
+fn motion_along(
+    follower: &Follower,
+    segment: &Segment,
+    at: &PathState,
+    q: &JointVector,
+) -> Option<JointMotion> {
     match segment.path.derivatives(at.s) {
         PathDerivatives::Joints { first } => {
             Some(JointMotion { speeds: first * at.speed, accelerations: first * at.acceleration })
         }
         PathDerivatives::Tool { first, second, .. } => {
-            let velocity = Twist { linear: first.linear * at.speed, angular: first.angular * at.speed };
-            let acceleration = Twist {
-                linear: first.linear * at.acceleration + second.linear * squared,
-                angular: first.angular * at.acceleration + second.angular * squared,
-            };
-            let (speeds, accelerations) =
-                joint_motion(chain, &segment.x_flange_tool, q, &velocity, &acceleration)?;
+            let (speeds, accelerations) = follower.motion(
+                &segment.guide,
+                segment.path.length(),
+                (at.s, at.speed, at.acceleration),
+                (&first, &second),
+                &segment.x_flange_tool,
+                q,
+                |s| match segment.path.sample(s) {
+                    PathPoint::Pose(x_base_tool) => Some(x_base_tool),
+                    PathPoint::Joints(_) => None,
+                },
+            )?;
             Some(JointMotion { speeds, accelerations })
         }
     }

@@ -72,6 +72,7 @@ fn segment(path: Path, from: Vector3<f64>, to: Vector3<f64>) -> Segment {
         payload: crate::dynamics::RigidBody::none(),
         q_start: at(from),
         q_end: at(to),
+        guide: crate::kinematics::guide::Guide::None,
     }
 }
 

@@ -15,6 +15,7 @@ pub mod time_law;
 use crate::dynamics::RigidBody;
 use crate::geometry::Pose;
 use crate::joints::JointVector;
+use crate::kinematics::guide::Guide;
 
 /// Limits along the path parameter `s` that hold on the whole segment.
 ///
@@ -44,4 +45,6 @@ pub struct Segment {
     pub q_start: JointVector,
     /// Joint positions at `s = length`, on the same branch.
     pub q_end: JointVector,
+    /// What fixes the joints that a Cartesian path leaves free.
+    pub guide: Guide,
 }

@@ -284,6 +284,7 @@ impl Bench {
             payload: motiond::dynamics::RigidBody::none(),
             q_start: from,
             q_end: to,
+            guide: motiond::kinematics::guide::Guide::None,
         };
         self.push(run, PieceKind::Motion(segment));
     }

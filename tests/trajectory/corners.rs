@@ -17,14 +17,10 @@ use nalgebra::{Translation3, UnitQuaternion, Vector3};
 
 use crate::support::{
     arm, displaced, execute, home, joints, move_circular, move_joint, move_linear, planned, segments, step,
-    torch,
+    torch, x_home,
 };
 
 const ADAPT: SpeedPolicy = SpeedPolicy::Adapt;
-
-fn x_home() -> Pose {
-    arm().0.forward(&home()) * torch()
-}
 
 /// The problems of a program that must have some.
 fn problems(kinds: Vec<StepKind>) -> Vec<PlanProblem> {

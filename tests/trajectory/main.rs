@@ -2,10 +2,13 @@
 //! sample of the path, warm inverse kinematics.
 
 mod corners;
+mod external;
 mod heap;
 mod limits_kept;
 mod posture;
+mod singular;
 mod support;
+mod torque;
 mod waypoints;
 
 use motiond::platform::trap_allocator::TrapAllocator;

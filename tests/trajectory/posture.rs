@@ -6,9 +6,7 @@ use motiond::config::kinematic_model::EmbeddedModel;
 use motiond::geometry::Pose;
 use motiond::joints::JointVector;
 use motiond::kinematics::Chain;
-use motiond::kinematics::configuration::{
-    Configuration, ConfigurationMode, Elbow, Shoulder, TurnMode, Turns, Wish, Wrist, turns_of,
-};
+use motiond::kinematics::configuration::{Configuration, ConfigurationMode, TurnMode, Turns, Wish, turns_of};
 use motiond::kinematics::inverse::{Solution, Solver};
 use motiond::planning::{
     Limits, MoveTarget, Plan, PlanProblem, PlanProblemKind, Posture, Program, RateLimits, SpeedPolicy,
@@ -16,7 +14,10 @@ use motiond::planning::{
 };
 use motiond::units::Ratio;
 
-use crate::support::{displaced, joints, step};
+use motiond::trajectory::time_law::Target;
+
+use crate::limits_kept::check;
+use crate::support::{displaced, execute, joints, segments, step};
 
 /// An arm with branches, and where it stands.
 struct Arm {
@@ -33,17 +34,22 @@ impl Arm {
         let q: Vec<f64> = q_start_deg.iter().map(|value| value.to_radians()).collect();
         Self {
             chain: model.chain,
-            limits: Limits { joints: model.limits, tool: ToolLimits { translation: rate, rotation: rate } },
+            limits: Limits {
+                torques: None,
+                joints: model.limits,
+                tool: ToolLimits { translation: rate, rotation: rate },
+            },
             solver: Solver::new(&model.chain, &model.limits).expect("its own limits"),
             q_start: joints(&q),
         }
     }
 
     /// A spherical wrist, three parallel axes, and seven joints with spherical shoulder and wrist.
-    fn with_branches() -> [Self; 2] {
+    fn with_branches() -> [Self; 3] {
         [
             Self::new("six-axis-8kg", &[10.0, 10.0, -20.0, 15.0, 60.0, -30.0]),
             Self::new("three-parallel-12kg", &[10.0, -60.0, 80.0, -40.0, -70.0, 20.0]),
+            Self::new("seven-axis-14kg", &[10.0, 30.0, 20.0, 70.0, -15.0, 50.0, 20.0]),
         ]
     }
 
@@ -51,8 +57,20 @@ impl Arm {
         self.chain.forward(&self.q_start)
     }
 
+    /// All solutions; of seven joints those at arm angles five degrees apart.
     fn solutions(&self, pose: &Pose) -> Vec<Solution> {
         let mut all = Vec::new();
+        if let Some(shoulder) = self.solver.shoulder() {
+            let around = shoulder.arm_angle(&self.q_start).expect("bent");
+            for step in -36..=36 {
+                let angle = around + f64::from(step) * PI / 36.0;
+                self.solver.each_at_arm_angle(pose, angle, &self.q_start, &mut |solution| {
+                    all.push(*solution);
+                    true
+                });
+            }
+            return all;
+        }
         self.solver.each(pose, &self.q_start, &mut |solution| {
             all.push(*solution);
             true
@@ -73,7 +91,7 @@ impl Arm {
         configuration: ConfigurationMode,
         turns: TurnMode,
     ) -> Result<JointVector, PlanProblemKind> {
-        let posture = Posture { wish: Wish { configuration, turns } };
+        let posture = Posture { wish: Wish { configuration, turns, arm_angle_rad: None }, ..Posture::FREE };
         let (target, speed, acceleration) = (MoveTarget::Pose(pose), Ratio::ONE, Ratio::ONE);
         self.plan(StepKind::MoveJoint { target, posture, speed, acceleration })
             .map(|plan| plan.q_end)
@@ -86,7 +104,7 @@ impl Arm {
         configuration: ConfigurationMode,
         turns: TurnMode,
     ) -> Result<JointVector, PlanProblemKind> {
-        let posture = Posture { wish: Wish { configuration, turns } };
+        let posture = Posture { wish: Wish { configuration, turns, arm_angle_rad: None }, ..Posture::FREE };
         let (x_base_tool, speed_m_s, policy) = (pose, 0.05, SpeedPolicy::Adapt);
         let kind = StepKind::MoveLinear { x_base_tool, posture, speed_m_s, acceleration_m_s2: None, policy };
         self.plan(kind).map(|plan| plan.q_end).map_err(|problems| problems[0].kind)
@@ -102,23 +120,7 @@ impl Arm {
     }
 }
 
-const ALL: [Configuration; 8] = {
-    let mut all = [Configuration { shoulder: Shoulder::Front, elbow: Elbow::Up, wrist: Wrist::NoFlip }; 8];
-    let mut index = 0;
-    while index < 8 {
-        if index & 1 != 0 {
-            all[index].shoulder = Shoulder::Back;
-        }
-        if index & 2 != 0 {
-            all[index].elbow = Elbow::Down;
-        }
-        if index & 4 != 0 {
-            all[index].wrist = Wrist::Flip;
-        }
-        index += 1;
-    }
-    all
-};
+const ALL: [Configuration; 8] = Configuration::ALL;
 
 #[test]
 fn an_exact_branch_is_taken_or_refused_with_another_one_that_can_be() {
@@ -171,8 +173,17 @@ fn a_free_target_is_taken_by_the_nearest_joint_positions_of_all() {
             .map(|solution| (solution.q - arm.q_start).max_abs())
             .fold(9e9, f64::min);
         let q = arm.joint(there, ConfigurationMode::Free, TurnMode::Free).expect("free");
-        assert!(((q - arm.q_start).max_abs() - nearest).abs() < 1e-9);
+        // Seven joints keep away from their limits even if it is a little farther.
+        let more = if arm.solver.shoulder().is_some() { 0.1 } else { 1e-9 };
+        assert!((0.0..more).contains(&((q - arm.q_start).max_abs() - nearest + 1e-12)));
     }
+}
+
+/// Those whose last joint makes more than one turn.
+fn with_turns() -> impl Iterator<Item = Arm> {
+    let winds =
+        |arm: &Arm| arm.limits.joints.as_slice().last().is_some_and(|limit| limit.position_max > 1.1 * PI);
+    Arm::with_branches().into_iter().filter(winds)
 }
 
 /// Where joint 6 stands a little before the end of turn 0, and a pose a little behind it.
@@ -188,7 +199,7 @@ fn at_the_end_of_a_turn(mut arm: Arm) -> (Arm, Pose) {
 
 #[test]
 fn turns_asked_for_are_taken_turns_of_the_start_are_kept_and_free_ones_are_the_nearest() {
-    for arm in Arm::with_branches() {
+    for arm in with_turns() {
         let (arm, behind) = at_the_end_of_a_turn(arm);
         let last = arm.q_start.len() - 1;
         let turn = |q: &JointVector| turns_of(&arm.chain, q)[last];
@@ -234,7 +245,7 @@ fn a_path_keeps_the_branch_of_its_start_and_another_one_asked_for_is_refused() {
 
 #[test]
 fn turns_on_a_path_are_watched_compared_or_left_alone_as_asked() {
-    for arm in Arm::with_branches() {
+    for arm in with_turns() {
         let (arm, behind) = at_the_end_of_a_turn(arm);
         let last = arm.q_start.len() - 1;
         let free = arm.line(behind, ConfigurationMode::Free, TurnMode::Free).expect("free");
@@ -266,4 +277,49 @@ fn an_arm_without_branches_says_so() {
     ] {
         assert_eq!(found, Err(PlanProblemKind::NoConfigurations));
     }
+}
+
+#[test]
+fn the_arm_angle_asked_for_is_taken_and_led_to_along_a_path_and_refused_where_there_is_none() {
+    let [six, _, seven] = Arm::with_branches();
+    let shoulder = *seven.solver.shoulder().expect("of this class");
+    let angle_of = |q: &JointVector| shoulder.arm_angle(q).expect("bent");
+    let start = angle_of(&seven.q_start);
+    let there = displaced(&seven.here(), [-0.04, 0.06, 0.03], [0.05, 0.0, 0.1]);
+    for lead in [-0.4, 0.0, 0.5] {
+        let wish = Wish { arm_angle_rad: Some(start + lead), ..Wish::FREE };
+        let posture = Posture { wish, ..Posture::FREE };
+        let (target, speed, acceleration) = (MoveTarget::Pose(there), Ratio::ONE, Ratio::ONE);
+        let joint = StepKind::MoveJoint { target, posture, speed, acceleration };
+        let line = StepKind::MoveLinear {
+            x_base_tool: there,
+            posture,
+            speed_m_s: 0.1,
+            acceleration_m_s2: None,
+            policy: SpeedPolicy::Adapt,
+        };
+        for kind in [joint, line.clone()] {
+            let plan = seven.plan(kind).unwrap_or_else(|found| panic!("{found:?}"));
+            assert!((angle_of(&plan.q_end) - start - lead).abs() < 1e-6);
+            assert!(seven.meets(&plan.q_end, &there));
+        }
+        // On the way the angle goes evenly, and the cycle ends where planning did, at whatever speed.
+        let plan = seven.plan(line).expect("as before");
+        let segment = segments(&plan)[0];
+        for ratio in [1.0, 0.37] {
+            let target = Target::Run { override_ratio: Ratio::new(ratio).expect("a share") };
+            let cycles = execute(&seven.chain, &segment, 1e-3, |_| target);
+            check(&seven.chain, &seven.limits, &segment, &cycles).expect("limits kept");
+            for cycle in cycles {
+                let wanted = start + lead * cycle.s / segment.path.length();
+                assert!((angle_of(&cycle.q) - wanted).abs() < 1e-6);
+            }
+        }
+    }
+    let wish = Wish { arm_angle_rad: Some(0.0), ..Wish::FREE };
+    let (target, speed, acceleration) = (MoveTarget::Pose(six.here()), Ratio::ONE, Ratio::ONE);
+    let posture = Posture { wish, ..Posture::FREE };
+    let refused =
+        six.plan(StepKind::MoveJoint { target, posture, speed, acceleration }).expect_err("no such angle");
+    assert_eq!(refused[0].kind, PlanProblemKind::NoArmAngle);
 }

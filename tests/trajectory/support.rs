@@ -5,7 +5,8 @@ use motiond::config::kinematic_model::EmbeddedModel;
 use motiond::geometry::Pose;
 use motiond::joints::JointVector;
 use motiond::kinematics::Chain;
-use motiond::kinematics::inverse::{InverseResult, InverseSettings, inverse_from_seed};
+use motiond::kinematics::guide::{Follower, Place};
+use motiond::kinematics::inverse::{InverseResult, InverseSettings};
 use motiond::planning::{
     Limits, MoveTarget, Plan, PlanProblem, Posture, Program, RateLimits, SpeedPolicy, Step, StepKind,
     ToolLimits, plan,
@@ -20,6 +21,7 @@ use nalgebra::{Translation3, UnitQuaternion, Vector3};
 pub(crate) fn arm() -> (Chain, Limits) {
     let model = EmbeddedModel::by_name("six-axis-8kg").expect("shipped").load().expect("valid");
     let limits = Limits {
+        torques: None,
         joints: model.limits,
         tool: ToolLimits {
             translation: RateLimits { speed: 2.0, acceleration: 10.0, jerk: 200.0 },
@@ -40,6 +42,11 @@ pub(crate) fn torch() -> Pose {
 /// Elbow up, wrist bent by 60°: away from everything.
 pub(crate) fn home() -> JointVector {
     joints(&[0.0, 0.2, -0.3, 0.0, 1.05, 0.0])
+}
+
+/// The tool at [`home`].
+pub(crate) fn x_home() -> Pose {
+    arm().0.forward(&home()) * torch()
 }
 
 pub(crate) fn joints(values: &[f64]) -> JointVector {
@@ -116,6 +123,7 @@ pub(crate) fn execute(
         orientation_tolerance_rad: 1e-12,
         ..InverseSettings::default()
     };
+    let follower = Follower::new(*chain);
     let mut clock = PathClock::start(segment.path.length(), segment.ceiling).expect("planned");
     let mut q = segment.q_start;
     let mut cycles = Vec::new();
@@ -129,8 +137,10 @@ pub(crate) fn execute(
                 None
             }
             PathPoint::Pose(x_base_tool) => {
-                let x_base_flange = x_base_tool * segment.x_flange_tool.inverse();
-                let solved = inverse_from_seed(chain, &x_base_flange, &q, &settings);
+                let fraction = s / segment.path.length();
+                let place =
+                    Place { fraction, x_base_tool: &x_base_tool, x_flange_tool: &segment.x_flange_tool };
+                let solved = follower.inverse(&segment.guide, &place, &q, &settings);
                 let InverseResult::Converged { q: solved, .. } = solved else {
                     panic!("planned, but not solved at s = {s}: {solved:?}");
                 };

@@ -27,6 +27,9 @@ pub(super) struct IkArguments {
 struct Answer {
     solutions: Vec<Vec<f64>>,
     configuration: Vec<Option<Branch>>,
+    /// Arm angle of each, rad; only of arms with a spherical shoulder.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    arm_angle_rad: Vec<Option<f64>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -45,14 +48,18 @@ impl Branch {
 }
 
 impl Answer {
-    fn push(&mut self, chain: &Chain, solution: &Solution) {
+    fn push(&mut self, solver: &Solver, solution: &Solution) {
         self.solutions.push(solution.q.as_slice().to_vec());
-        self.configuration.push(solution.configuration.map(|branch| Branch::of(branch, chain, &solution.q)));
+        self.configuration
+            .push(solution.configuration.map(|branch| Branch::of(branch, solver.chain(), &solution.q)));
+        self.arm_angle_rad.extend(solver.shoulder().map(|shoulder| shoulder.arm_angle(&solution.q)));
     }
 }
 
 /// Answers a pose by the solution nearest to `seed` (default: zero, or the nearest to it within the limits), or with
-/// `"all": true` by every solution within the limits, every turn included.
+/// `"all": true` by every solution within the limits, every turn included. With
+/// `"arm_angle_rad"` the elbow of a seven-joint arm is turned so far; its free solutions are endless otherwise, and
+/// `all` gives those a search finds.
 pub(super) fn ik(arguments: &IkArguments) -> anyhow::Result<Exit> {
     let model = match arguments.source.load(true) {
         Ok(model) => model,
@@ -66,20 +73,31 @@ pub(super) fn ik(arguments: &IkArguments) -> anyhow::Result<Exit> {
 }
 
 fn answer(question: &Question, model: &KinematicModel, solver: &Solver) -> Result<Answer, String> {
-    question.only(&["position_m", "quaternion_wxyz", "seed", "all"])?;
+    question.only(&["position_m", "quaternion_wxyz", "seed", "all", "arm_angle_rad"])?;
     let pose = question.pose()?;
     let seed = match question.maybe("seed") {
         Some(_) => question.joints("seed", model)?,
         None => home(model),
     };
+    let arm_angle_rad = question
+        .maybe("arm_angle_rad")
+        .map(|value| value.as_f64().ok_or_else(|| "`arm_angle_rad` is not a number".to_owned()));
+    let arm_angle_rad = arm_angle_rad.transpose()?;
+    if arm_angle_rad.is_some() && solver.shoulder().is_none() {
+        return Err("`arm_angle_rad` needs seven joints with a spherical shoulder and wrist".to_owned());
+    }
     let mut answer = Answer::default();
+    let mut push = |solution: &Solution| {
+        answer.push(solver, solution);
+        answer.solutions.len() < SOLUTIONS_MAX
+    };
     if question.flag("all")? {
-        solver.each(&pose, &seed, &mut |solution| {
-            answer.push(&model.chain, solution);
-            answer.solutions.len() < SOLUTIONS_MAX
-        });
-    } else if let Some(solution) = solver.nearest(&pose, &seed, &Wish::FREE) {
-        answer.push(&model.chain, &solution);
+        match arm_angle_rad {
+            Some(angle) => solver.each_at_arm_angle(&pose, angle, &seed, &mut push),
+            None => solver.each(&pose, &seed, &mut push),
+        }
+    } else if let Some(solution) = solver.nearest(&pose, &seed, &Wish { arm_angle_rad, ..Wish::FREE }) {
+        push(&solution);
     }
     Ok(answer)
 }

@@ -19,6 +19,12 @@
 //! `"configuration": {"shoulder": "front", "elbow": "up", "wrist": "noflip", "turns": [0, 0, 0, 0, 0, 1]}` with
 //! `"configuration_mode"` `exact` (the default beside flags), `nearest` or `free` and `"turn_mode"` `use` (the
 //! default beside turns), `same` or `free`. On a line or an arc the branch is that of its start.
+//! With a spherical shoulder (seven joints) `"arm_angle_deg"` says how far the elbow is turned about the line from
+//! shoulder to wrist; a path goes there evenly. Where a path comes near a singular pose, `"singularity"` says what
+//! happens: `refuse` (the default), `slow_down`, `wrist_joint`, `lock_axis_4` or `orientation_error`; the last three
+//! keep the tool centre point on the path and its orientation within `"orientation_error_max_deg"`. Axes outside the
+//! arm (joints beyond six: a track, a positioner) go where `"external": {"track": 1500}` says, by the names of the
+//! joints in mm and °, or by `"external_mode"`: `keep` (the default), `follow` or `optimise`.
 //!
 //! Units are in the keys. Poses are those of the tool in the work object's frame. Every mistake of a
 //! document is reported at once, each with its path in the document.

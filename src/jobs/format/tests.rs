@@ -109,6 +109,33 @@ fn wrong_instructions() -> Vec<(String, &'static str, &'static str)> {
             "missing",
         ),
         (
+            format!(r#"{{"do":"move_l",{pose},"v_mm_s":10,"singularity":"orientation_error"}}"#),
+            "instructions[0].orientation_error_max_deg",
+            "missing",
+        ),
+        (
+            format!(
+                r#"{{"do":"move_l",{pose},"v_mm_s":10,"singularity":"slow_down","orientation_error_max_deg":2}}"#
+            ),
+            "instructions[0].orientation_error_max_deg",
+            "no such error",
+        ),
+        (
+            format!(r#"{{"do":"move_l",{pose},"v_mm_s":10,"external":{{"track":1}}}}"#),
+            "instructions[0].external.track",
+            "unknown joint",
+        ),
+        (
+            format!(r#"{{"do":"move_l",{pose},"v_mm_s":10,"external_mode":"away"}}"#),
+            "instructions[0].external_mode",
+            "found \"away\"",
+        ),
+        (
+            format!(r#"{{"do":"move_j",{pose},"speed_pct":10,"arm_angle_deg":400}}"#),
+            "instructions[0].arm_angle_deg",
+            "400 is too large",
+        ),
+        (
             r#"{"do":"move_j","joints_deg":[0,0,0,0,0,0],"speed_pct":50,"turn_mode":"same"}"#.into(),
             "instructions[0].turn_mode",
             "written beside `joints_deg`",

@@ -5,6 +5,8 @@
 //! poses and steps stay finite at them. A step that makes the error larger is taken back and tried again with
 //! more damping. Sources: Nakamura, Hanafusa 1986 (damping); Sugihara 2011, equation 23 (λ from the error).
 
+mod by_arm_angle;
+mod holding;
 mod newton;
 mod solver;
 

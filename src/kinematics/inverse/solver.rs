@@ -7,8 +7,10 @@ use super::{GlobalSettings, InverseResult, Spread, inverse_from_seed};
 use crate::geometry::Pose;
 use crate::joints::{JointLimits, JointVector, MAX_JOINTS};
 use crate::kinematics::chain::{Chain, JointKind};
-use crate::kinematics::closed::ClosedForm;
+use crate::kinematics::closed::{Class, ClosedForm};
 use crate::kinematics::configuration::{Configuration, Wish};
+use crate::kinematics::guide::SphericalShoulder;
+use crate::kinematics::singularity::Anatomy;
 
 /// Two solutions nearer than this in every joint are one, rad or m.
 const SAME: f64 = 1e-6;
@@ -18,7 +20,7 @@ const SAME: f64 = 1e-6;
 pub struct Solution {
     /// Joint positions within the limits, rad or m.
     pub q: JointVector,
-    /// Branch; `None` for arms that have no closed form.
+    /// Branch; `None` for arms without.
     pub configuration: Option<Configuration>,
 }
 
@@ -28,6 +30,7 @@ pub struct Solver {
     chain: Chain,
     limits: JointLimits,
     closed: Option<ClosedForm>,
+    shoulder: Option<SphericalShoulder>,
     spread: Spread,
     search: GlobalSettings,
 }
@@ -42,6 +45,7 @@ impl Solver {
             chain: *chain,
             limits: *limits,
             closed: ClosedForm::find(chain),
+            shoulder: SphericalShoulder::find(chain),
             spread: Spread::new(chain.joint_count()),
             search: GlobalSettings::default(),
         })
@@ -51,6 +55,7 @@ impl Solver {
     #[must_use]
     pub const fn searching(mut self, search: GlobalSettings) -> Self {
         self.closed = None;
+        self.shoulder = None;
         self.search = search;
         self
     }
@@ -61,16 +66,42 @@ impl Solver {
         &self.chain
     }
 
+    /// The limits.
+    #[must_use]
+    pub const fn limits(&self) -> &JointLimits {
+        &self.limits
+    }
+
+    /// The spherical shoulder and wrist of a seven-joint arm, if it has them.
+    #[must_use]
+    pub const fn shoulder(&self) -> Option<&SphericalShoulder> {
+        self.shoulder.as_ref()
+    }
+
     /// The closed form, if the arm has one.
     #[must_use]
     pub const fn closed_form(&self) -> Option<&ClosedForm> {
         self.closed.as_ref()
     }
 
-    /// The branch `q` is on; `None` for arms that have no closed form.
+    /// The branch `q` is on; `None` for arms without.
     #[must_use]
     pub fn configuration(&self, q: &JointVector) -> Option<Configuration> {
-        self.closed.as_ref().map(|closed| closed.configuration(&self.chain, q))
+        let closed = self.closed.as_ref().map(|closed| closed.configuration(&self.chain, q));
+        closed.or_else(|| self.shoulder.as_ref().map(|shoulder| shoulder.configuration(q)))
+    }
+
+    /// Which singular poses the arm has; `None` for arms without a closed form.
+    #[must_use]
+    pub fn anatomy(&self) -> Option<Anatomy> {
+        match (&self.closed, &self.shoulder) {
+            (Some(closed), _) => Some(match closed.class() {
+                Class::SphericalWrist => Anatomy::SphericalWrist,
+                Class::ThreeParallel => Anatomy::ThreeParallel,
+            }),
+            (None, Some(_)) => Some(Anatomy::SphericalShoulder),
+            (None, None) => None,
+        }
     }
 
     /// The solution for `x_base_flange` that grants `wish` and is nearest to `seed`, where the arm is.
@@ -81,6 +112,14 @@ impl Solver {
     /// No allocation; for planning: the search takes up to `attempts_max` × `iterations_max` steps.
     #[must_use]
     pub fn nearest(&self, x_base_flange: &Pose, seed: &JointVector, wish: &Wish) -> Option<Solution> {
+        if let Some(shoulder) = &self.shoulder {
+            let found = self.nearest_arm_angle(shoulder, x_base_flange, seed, wish);
+            if found.is_some() || wish.arm_angle_rad.is_some() {
+                return found;
+            }
+        } else if wish.arm_angle_rad.is_some() {
+            return None;
+        }
         let mut best: Option<((u8, f64), Solution)> = None;
         self.candidates(x_base_flange, seed, &mut |q| {
             let configuration = self.configuration(q);
@@ -128,6 +167,22 @@ impl Solver {
         });
     }
 
+    /// As [`each`](Self::each) of an arm with a spherical shoulder, at one arm angle, rad: every branch and turn.
+    pub fn each_at_arm_angle(
+        &self,
+        x_base_flange: &Pose,
+        arm_angle: f64,
+        seed: &JointVector,
+        visit: &mut dyn FnMut(&Solution) -> bool,
+    ) {
+        let Some(shoulder) = &self.shoulder else { return };
+        let mut goes_on = true;
+        self.each_branch(shoulder, x_base_flange, arm_angle, seed, &mut |branch, q| {
+            let configuration = Some(branch);
+            goes_on = goes_on && self.each_turn(q, &mut |q| visit(&Solution { q: *q, configuration }));
+        });
+    }
+
     /// Calls `visit` with joint positions that reach the pose, whole turns left open, until it answers false.
     fn candidates(
         &self,
@@ -162,8 +217,18 @@ impl Solver {
         }
     }
 
+    /// Where attempt `attempt` of a search starts: the seed first, then points that fill the joint ranges.
+    pub(super) fn start_of_attempt(&self, seed: &JointVector, attempt: u16) -> JointVector {
+        if attempt == 0 { *seed } else { self.spread.point(&self.chain, &self.limits, seed, attempt) }
+    }
+
     /// `q` with whole turns added so that it is within the limits, grants the wish and is nearest to `seed`.
-    fn nearest_turn(&self, q: &JointVector, seed: &JointVector, wish: &Wish) -> Option<JointVector> {
+    pub(super) fn nearest_turn(
+        &self,
+        q: &JointVector,
+        seed: &JointVector,
+        wish: &Wish,
+    ) -> Option<JointVector> {
         let mut turned = *q;
         for (joint, limit) in self.limits.as_slice().iter().enumerate() {
             let value = q.get(joint);

@@ -1,5 +1,9 @@
 //! How far a pose is from a singular one. For planning and display; bounded, but not meant for every cycle.
 
+mod distances;
+
+pub use distances::{Anatomy, SingularDistances};
+
 use super::Jacobian;
 use super::chain::Chain;
 
