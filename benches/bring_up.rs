@@ -5,45 +5,32 @@
 
 use std::time::Instant;
 
-use motiond::fieldbus::{BusDescription, ExpectedDevice, FrameLink as _, FramePump, PumpSettings, bring_up};
-use motiond::simulator::{Segment, SegmentDescription};
+use motiond::fieldbus::FrameLink as _;
 
+#[path = "../tests/support/drives_bus.rs"]
+mod drives_bus;
 #[path = "../tests/support/segment_link.rs"]
 mod segment_link;
 
-use segment_link::{CYCLE, SegmentLink, drive, expected_cell, simulated};
-
 fn main() {
-    let startup = expected_cell().into_iter().next().map(|expected| expected.startup).unwrap_or_default();
-    println!("drives  bus time to OP  a drive  wall time");
-    let mut first = None;
-    for drives in [1_usize, 6, 16, 32] {
-        let devices: Vec<ExpectedDevice> = (0..drives)
-            .map(|at| ExpectedDevice {
-                name: format!("drive {at}"),
-                device: drive(),
-                alias: None,
-                startup: startup.clone(),
-            })
-            .collect();
-        let kinds: Vec<_> = devices.iter().map(|expected| expected.device).collect();
-        let Ok(segment) = Segment::new(SegmentDescription::new(simulated(&kinds))) else {
-            println!("{drives}: not simulated");
-            continue;
-        };
-        let pump = FramePump::new(SegmentLink::new(segment), PumpSettings::REAL);
+    println!("drives  bus time to OP  a drive  times the one before  wall time");
+    let mut before: Option<(f64, f64)> = None;
+    for drives in [1_u32, 6, 16, 32] {
         let begun = Instant::now();
-        match bring_up(pump, &BusDescription::new(devices, CYCLE)) {
+        match drives_bus::bus_of_drives(drives as usize) {
             Ok(bus) => {
-                let bus_s = bus.link().now().as_seconds();
-                first.get_or_insert(bus_s);
+                let (count, bus_s) = (f64::from(drives), bus.link().now().as_seconds());
+                let growth = before.map_or_else(String::new, |(fewer, less_s)| {
+                    format!("{:.2} (linear {:.2})", bus_s / less_s, count / fewer)
+                });
                 println!(
-                    "{drives:6}  {bus_s:12.3} s  {:4.0} ms  {:7.3} s",
-                    1e3 * bus_s / f64::from(u32::try_from(drives).unwrap_or(1)),
+                    "{drives:6}  {bus_s:12.3} s  {:4.0} ms  {growth:>20}  {:7.3} s",
+                    1e3 * bus_s / count,
                     begun.elapsed().as_secs_f64()
                 );
+                before = Some((count, bus_s));
             }
-            Err(failure) => println!("{drives:6}  {}", failure.error),
+            Err(error) => println!("{drives:6}  {error}"),
         }
     }
 }

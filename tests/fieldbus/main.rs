@@ -2,6 +2,12 @@
 
 #![expect(clippy::tests_outside_test_module, reason = "an integration test is a test module")]
 
+mod bring_up_time;
+mod clocks;
+#[path = "../support/drives_bus.rs"]
+mod drives_bus;
+#[path = "../support/late_link.rs"]
+mod late_link;
 mod mailbox;
 mod raw_socket;
 mod replay;

@@ -81,7 +81,7 @@ impl FrameLink for SegmentLink {
     }
 }
 
-fn entry(index: u16, subindex: u8, bits: u8) -> PdoEntry {
+pub(crate) fn entry(index: u16, subindex: u8, bits: u8) -> PdoEntry {
     PdoEntry { index, subindex, bits }
 }
 
@@ -90,7 +90,7 @@ fn eight_bits(index: u16) -> [PdoEntry; 8] {
     [1, 2, 3, 4, 5, 6, 7, 8].map(|subindex| entry(index, subindex, 1))
 }
 
-fn map(pdo: u16, entries: &[PdoEntry]) -> PdoMap {
+pub(crate) fn map(pdo: u16, entries: &[PdoEntry]) -> PdoMap {
     PdoMap::new(pdo, entries).expect("a map of whole bytes")
 }
 

@@ -3,6 +3,7 @@
 
 pub mod capture;
 pub mod fault_injection;
+mod looking;
 pub mod raw_socket;
 pub mod replay;
 #[cfg(test)]

@@ -15,6 +15,7 @@ use rustix::net::{
     socket_with,
 };
 
+use super::looking::Looking;
 use super::{FrameLink, LinkError, MAX_FRAME_BYTES};
 use crate::platform::clock;
 use crate::units::Nanoseconds;
@@ -76,6 +77,7 @@ unsafe impl SocketAddrArg for LinkLayerAddress {
 #[derive(Debug)]
 pub struct RawSocket {
     socket: OwnedFd,
+    looking: Looking,
 }
 
 impl RawSocket {
@@ -103,7 +105,7 @@ impl RawSocket {
             address: [0; 8],
         };
         bind(&socket, &address).map_err(refused)?;
-        Ok(Self { socket })
+        Ok(Self { socket, looking: Looking::default() })
     }
 }
 
@@ -125,15 +127,29 @@ impl FrameLink for RawSocket {
     }
 
     fn receive(&mut self, buffer: &mut [u8], deadline: Nanoseconds) -> Result<Option<usize>, LinkError> {
+        let mut now = clock::now();
+        let look_until = self.looking.until(now, deadline);
         loop {
             // Length as the kernel copied it: a longer frame is cut to the buffer.
             match recv(&self.socket, &mut *buffer, RecvFlags::DONTWAIT) {
-                Ok((length, _)) => return Ok(Some(length)),
+                Ok((length, _)) => {
+                    if now < look_until {
+                        self.looking.found();
+                    }
+                    return Ok(Some(length));
+                }
                 Err(Errno::AGAIN) => {}
                 Err(Errno::INTR) => continue,
                 Err(errno) => return Err(link_error(errno)),
             }
-            let now = clock::now();
+            let was_looking = now < look_until;
+            now = clock::now();
+            if now < look_until {
+                continue;
+            }
+            if was_looking {
+                self.looking.found_nothing();
+            }
             if now >= deadline {
                 return Ok(None);
             }
