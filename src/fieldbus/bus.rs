@@ -14,8 +14,8 @@ use crate::bus_health::al_state::{AlState, AlStatus};
 use crate::devices::{Identity, MAX_SUBDEVICES};
 use crate::units::{Cycles, Nanoseconds};
 
-/// Largest process image of a segment, inputs and outputs together.
-pub const MAX_PROCESS_IMAGE_BYTES: usize = 1024;
+/// Largest process image of a segment, inputs and outputs together: two frames.
+pub const MAX_PROCESS_IMAGE_BYTES: usize = 2048;
 
 /// ethercrab's group after process data is mapped. Its own state type stays at this one for good:
 /// [`super::bring_up`] asks for AL states itself, because ethercrab's transitions hide the status code

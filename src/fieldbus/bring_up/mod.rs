@@ -15,6 +15,7 @@
 mod comparison;
 mod error;
 mod mapping;
+mod places;
 mod topology;
 mod transition;
 
@@ -30,6 +31,7 @@ pub use error::{BringUpError, Direction, SdoProblem, Stage};
 
 use ethercrab::error::Error;
 
+use self::places::places_of;
 use super::al_state::AlState;
 use super::bus::{Bus, Group, MAX_PROCESS_IMAGE_BYTES, Mapped, Place, with_subdevice};
 use super::description::BusDescription;
@@ -42,7 +44,7 @@ use super::mailbox::{EmergencyRing, Mailbox, datagram};
 use super::registers;
 use super::sii::FoundDevice;
 use super::time_driver;
-use crate::devices::{Identity, MAX_SUBDEVICES, PdoMap};
+use crate::devices::{Identity, MAX_SUBDEVICES};
 use crate::units::Nanoseconds;
 
 /// First SYNC0 this long after the clocks are configured: later than the last device has its settings.
@@ -367,46 +369,6 @@ fn map_process_data<L: FrameLink>(
         .map_err(|error| error.at(Stage::ClockConfiguration))
 }
 
-/// Where the bytes of each device are, after checking that there are as many as described.
-fn places_of<L: FrameLink>(
-    pump: &FramePump<L>,
-    group: &Group,
-    description: &BusDescription,
-) -> Result<[Place; MAX_SUBDEVICES], BringUpError> {
-    let main_device = pump.main_device();
-    let mut places = [Place::default(); MAX_SUBDEVICES];
-    let (mut inputs, mut outputs) = (0, 0);
-    for ((position, expected), place) in description.devices.iter().enumerate().zip(&mut places) {
-        let mut lengths = (0, 0);
-        with_subdevice!(group, main_device, position, |subdevice| {
-            lengths = (subdevice.inputs_raw().len(), subdevice.outputs_raw().len());
-        });
-        let wanted = (expected.device.inputs.bytes(), expected.device.outputs.bytes());
-        for (direction, wanted, found) in
-            [(Direction::Inputs, wanted.0, lengths.0), (Direction::Outputs, wanted.1, lengths.1)]
-        {
-            if wanted != found {
-                return Err(BringUpError::ProcessDataLength {
-                    position,
-                    name: expected.name.clone(),
-                    direction,
-                    expected_bytes: wanted,
-                    found_bytes: found,
-                });
-            }
-        }
-        *place = Place {
-            input_start: inputs,
-            input_end: inputs + lengths.0,
-            output_start: outputs,
-            output_end: outputs + lengths.1,
-            working_counter: working_counter_of(&expected.device.inputs, &expected.device.outputs),
-        };
-        (inputs, outputs) = (place.input_end, place.output_end);
-    }
-    Ok(places)
-}
-
 impl From<ethercrab::SubDeviceIdentity> for Identity {
     fn from(found: ethercrab::SubDeviceIdentity) -> Self {
         Self {
@@ -428,11 +390,6 @@ fn identities_of<L: FrameLink>(pump: &FramePump<L>, group: &Group) -> [Identity;
         });
     }
     identities
-}
-
-/// What one device adds to the working counter of LRW: one for reading, two for writing (ETG.1000.4).
-fn working_counter_of(inputs: &PdoMap, outputs: &PdoMap) -> u16 {
-    u16::from(inputs.bytes() > 0) + 2 * u16::from(outputs.bytes() > 0)
 }
 
 /// SAFE-OP to OP, with frames going round all the time: first until the clocks agree, then until every
