@@ -27,6 +27,9 @@ pub struct RunArguments {
     /// What goes wrong, and when, on the simulated segment
     #[arg(long, value_name = "SCRIPT")]
     fault: Option<PathBuf>,
+    /// At the end, write the newest frames of the bus to this pcapng file, for Wireshark
+    #[arg(long, value_name = "FILE")]
+    capture: Option<PathBuf>,
     /// Seed of everything random on the simulated segment
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -71,6 +74,7 @@ pub fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
         state_dir,
         socket: socket.clone(),
         seed: arguments.seed,
+        capture: arguments.capture.is_some(),
         script,
         ..EngineOptions::default()
     };
@@ -107,7 +111,7 @@ pub fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
     if !by_itself {
         print("ending: the arm stops on its path, the drives are switched off");
     }
-    engine.stop(None)?;
+    engine.stop(arguments.capture.as_deref())?;
     if by_itself {
         anyhow::bail!("a thread of the daemon ended by itself");
     }

@@ -42,7 +42,7 @@ struct Target {
     #[arg(long)]
     complete: bool,
     /// Unix socket of the daemon that runs the bus [default: $MOTIOND_SOCKET, else motiond-state/motiond.sock]
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["interface", "simulated", "force"])]
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["interface", "simulated", "replay", "capture", "force"])]
     socket: Option<PathBuf>,
     /// A bus that no daemon runs
     #[command(flatten)]
@@ -72,7 +72,7 @@ struct WriteArguments {
     #[arg(long = "type", value_name = "TYPE")]
     kind: SdoType,
     /// Take control from another client of the daemon, for this reason; a run is put on hold first
-    #[arg(long, value_name = "REASON", conflicts_with_all = ["interface", "simulated"])]
+    #[arg(long, value_name = "REASON", conflicts_with_all = ["interface", "simulated", "replay"])]
     take_over: Option<String>,
 }
 
@@ -187,6 +187,7 @@ fn transfer(target: &Target, written: Option<Vec<u8>>) -> anyhow::Result<Outcome
             }
         }
     });
+    target.bus.write_capture(&pump)?;
     Ok(match done {
         Ok((result, emergencies)) => {
             for line in emergency_lines(&emergencies) {

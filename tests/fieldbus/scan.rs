@@ -144,3 +144,19 @@ fn a_cell_file_written_from_the_bus_lacks_only_what_it_says() {
     // Never over a file that is there.
     assert!(!motiond(&["scan", "--simulated", "--write-cell", name]).status.success());
 }
+
+#[test]
+fn a_captured_scan_replays_to_the_same_words_and_answers_no_other_command() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("scan.pcapng");
+    let name = file.to_str().expect("a name of text");
+    let recorded = motiond(&["scan", "--simulated", "--json", "--capture", name]);
+    assert!(recorded.status.success(), "{}", String::from_utf8_lossy(&recorded.stdout));
+    let replayed = motiond(&["scan", "--replay", name, "--json"]);
+    assert_eq!(String::from_utf8_lossy(&replayed.stdout), String::from_utf8_lossy(&recorded.stdout));
+    assert!(!motiond(&["sdo", "read", "--replay", name, "0", "0x1018:1"]).status.success());
+    std::fs::write(&file, "no recording").expect("the folder is there");
+    let refused = motiond(&["scan", "--replay", name]);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && said.contains("pcapng"), "{said}");
+}

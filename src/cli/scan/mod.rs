@@ -45,6 +45,7 @@ pub fn scan(arguments: &ScanArguments) -> anyhow::Result<Exit> {
         bar.set_position(done as u64);
     });
     bar.finish_and_clear();
+    arguments.bus.write_capture(&pump)?;
     let (devices, emergencies) = match outcome {
         Ok(found) => found,
         Err(error) => {
