@@ -29,10 +29,7 @@ fn main() -> anyhow::Result<()> {
 
     let (transmitter, receiver, pdu_loop) =
         STORAGE.try_split().map_err(|()| anyhow!("the storage is split once"))?;
-    let config = MainDeviceConfig {
-        dc_static_sync_iterations: 200,
-        retry_behaviour: RetryBehaviour::None,
-    };
+    let config = MainDeviceConfig { dc_static_sync_iterations: 200, retry_behaviour: RetryBehaviour::None };
     let main_device = MainDevice::new(pdu_loop, Timeouts::default(), config);
     let task = tx_rx_task(&interface, transmitter, receiver)?;
     std::thread::spawn(move || {
@@ -54,8 +51,7 @@ async fn exchange(
     cycle: Duration,
     cycles: usize,
 ) -> anyhow::Result<Vec<Option<Duration>>> {
-    let group =
-        main_device.init_single_group::<SUBDEVICES_MAX, PROCESS_IMAGE_MAX>(ethercat_now).await?;
+    let group = main_device.init_single_group::<SUBDEVICES_MAX, PROCESS_IMAGE_MAX>(ethercat_now).await?;
     let group = group.into_safe_op(main_device).await?;
     let group = group.request_into_op(main_device).await?;
     let mut next = Instant::now();
