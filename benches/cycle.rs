@@ -12,7 +12,6 @@ use std::time::Instant;
 use criterion::{Criterion, criterion_group, criterion_main};
 use motiond::boundary::command_queue::{Command, StampedCommand};
 use motiond::boundary::event_queue::EventKind;
-use motiond::boundary::phase_table::Actions;
 use motiond::boundary::piece_queue::{Piece, PieceKind};
 use motiond::boundary::{DaemonEnd, boundary};
 use motiond::cli::assembly::Assembly;
@@ -183,7 +182,7 @@ fn ideal(joints: usize) -> (Ideal, Shuttle) {
             stop_input: None,
         },
         feed_forward: motiond::realtime::feed_forward::FeedForwardSettings::default(),
-        safe_outputs: Actions::default(),
+        safe_outputs: ChannelValues::default(),
     };
     let drives = [DriveFeedback { statusword: 0x1250, mode_display: MODE_CSP, ..DriveFeedback::default() };
         MAX_JOINTS];

@@ -4,12 +4,16 @@
 /// Largest number of SubDevices on a segment.
 pub const MAX_SUBDEVICES: usize = 32;
 /// Largest number of entries in one direction of a device's process data.
-pub const MAX_PDO_ENTRIES: usize = 16;
+pub const MAX_PDO_ENTRIES: usize = 32;
+/// Largest number of PDOs in one direction of a device's process data.
+pub const MAX_PDOS: usize = 4;
+/// Largest number of axes of one SubDevice.
+pub const MAX_AXES: usize = 2;
 
 /// Digital channels of a cell in each direction.
 pub const DIGITAL_CHANNELS: usize = 64;
 /// Analog channels of a cell in each direction.
-pub const ANALOG_CHANNELS: usize = 8;
+pub const ANALOG_CHANNELS: usize = 16;
 
 /// What the SII says a SubDevice is (ETG.1000.6, SII words 8 to 15).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -35,7 +39,28 @@ pub struct PdoEntry {
     pub bits: u8,
 }
 
+/// What a terminal has for an entry of its process data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ChannelKind {
+    /// One bit.
+    Digital,
+    /// A signed number of 8, 16 or 32 bits.
+    Analog,
+}
+
 impl PdoEntry {
+    /// The kind of channel it is on a terminal; `None`: padding, or nothing that can be a channel. Channels of one
+    /// kind and direction are counted in the order of the process data.
+    #[must_use]
+    pub const fn channel(self) -> Option<ChannelKind> {
+        match (self.index, self.bits) {
+            (0, _) => None,
+            (_, 1) => Some(ChannelKind::Digital),
+            (_, 8 | 16 | 32) => Some(ChannelKind::Analog),
+            _ => None,
+        }
+    }
+
     /// The entry as it is written to a mapping object (CiA 301, 0x1600): index, subindex, length.
     #[must_use]
     pub const fn mapping_value(self) -> u32 {
@@ -43,29 +68,51 @@ impl PdoEntry {
     }
 }
 
-/// The process data of one direction: one PDO and what is mapped into it, in wire order.
+/// The process data of one direction: the PDOs and what is mapped into them, in wire order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PdoMap {
-    /// Index of the PDO mapping object: 0x1600… (outputs) or 0x1A00… (inputs); zero: no data.
-    pub pdo: u16,
+    /// Index of each PDO mapping object, 0x1600… (outputs) or 0x1A00… (inputs), and how many entries are its own.
+    pdos: [(u16, u8); MAX_PDOS],
     entries: [PdoEntry; MAX_PDO_ENTRIES],
     count: u8,
 }
 
 impl PdoMap {
     /// No process data.
-    pub const EMPTY: Self =
-        Self { pdo: 0, entries: [PdoEntry { index: 0, subindex: 0, bits: 0 }; MAX_PDO_ENTRIES], count: 0 };
+    pub const EMPTY: Self = Self {
+        pdos: [(0, 0); MAX_PDOS],
+        entries: [PdoEntry { index: 0, subindex: 0, bits: 0 }; MAX_PDO_ENTRIES],
+        count: 0,
+    };
 
-    /// A map, or `None` when there are more than [`MAX_PDO_ENTRIES`] entries or the length is not a
-    /// whole number of bytes.
+    /// A map of one PDO, or `None` when `pdo` is zero, there are more than [`MAX_PDO_ENTRIES`] entries or the
+    /// length is not a whole number of bytes.
     #[must_use]
     pub fn new(pdo: u16, entries: &[PdoEntry]) -> Option<Self> {
-        let mut map = Self::EMPTY;
-        map.pdo = pdo;
-        map.entries.get_mut(..entries.len())?.copy_from_slice(entries);
-        map.count = u8::try_from(entries.len()).ok()?;
-        map.bits().is_multiple_of(8).then_some(map)
+        Self::EMPTY.with(pdo, entries)
+    }
+
+    /// The same map with one more PDO behind, or `None` when `pdo` is zero, there are more than [`MAX_PDOS`] or
+    /// [`MAX_PDO_ENTRIES`], or the length is not a whole number of bytes.
+    #[must_use]
+    pub fn with(mut self, pdo: u16, entries: &[PdoEntry]) -> Option<Self> {
+        let start = usize::from(self.count);
+        let end = start + entries.len();
+        self.entries.get_mut(start..end)?.copy_from_slice(entries);
+        self.count = u8::try_from(end).ok()?;
+        let free = self.pdos.iter_mut().find(|(index, _)| *index == 0)?;
+        *free = (pdo, u8::try_from(entries.len()).ok()?);
+        (pdo != 0 && self.bits().is_multiple_of(8)).then_some(self)
+    }
+
+    /// The PDOs with their entries, in wire order.
+    pub fn pdos(&self) -> impl Iterator<Item = (u16, &[PdoEntry])> {
+        let mut rest = self.entries();
+        self.pdos.iter().take_while(|(index, _)| *index != 0).map(move |&(index, count)| {
+            let (own, behind) = rest.split_at_checked(usize::from(count)).unwrap_or((rest, &[]));
+            rest = behind;
+            (index, own)
+        })
     }
 
     /// The entries, in wire order.
@@ -105,10 +152,86 @@ impl PdoMap {
 pub enum DeviceKind {
     /// Servo drive, CiA 402, one axis.
     ServoDrive,
+    /// Servo drive, CiA 402, two axes: the objects of the second lie [`objects::AXIS_STEP`] higher.
+    DualServoDrive,
+    /// Joins cable and backplane: terminals follow on its E-bus. No process data, no mailbox.
+    Coupler,
     /// Digital inputs and outputs; process data described in the SII, no mailbox.
     DigitalIo,
     /// Analog inputs and outputs; CoE mailbox.
     AnalogIo,
+    /// Input for an encoder that no drive reads; CoE mailbox.
+    Encoder,
+    /// Force and torque sensor of six axes; CoE mailbox.
+    ForceTorqueSensor,
+}
+
+impl DeviceKind {
+    /// All of them, with the word drive files have for each.
+    pub const ALL: [(&str, Self); 7] = [
+        ("servo_drive", Self::ServoDrive),
+        ("dual_servo_drive", Self::DualServoDrive),
+        ("coupler", Self::Coupler),
+        ("digital_io", Self::DigitalIo),
+        ("analog_io", Self::AnalogIo),
+        ("encoder", Self::Encoder),
+        ("force_torque_sensor", Self::ForceTorqueSensor),
+    ];
+
+    /// The word drive files have for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        Self::ALL.iter().find(|(_, kind)| *kind == self).map_or("", |(word, _)| word)
+    }
+
+    /// How many axes it drives; zero: it is no drive.
+    #[must_use]
+    pub const fn axes(self) -> usize {
+        match self {
+            Self::ServoDrive => 1,
+            Self::DualServoDrive => 2,
+            Self::Coupler | Self::DigitalIo | Self::AnalogIo | Self::Encoder | Self::ForceTorqueSensor => 0,
+        }
+    }
+
+    /// It has a CoE mailbox: process data can be mapped, objects read and written.
+    #[must_use]
+    pub const fn has_mailbox(self) -> bool {
+        match self {
+            Self::Coupler | Self::DigitalIo => false,
+            Self::ServoDrive
+            | Self::DualServoDrive
+            | Self::AnalogIo
+            | Self::Encoder
+            | Self::ForceTorqueSensor => true,
+        }
+    }
+}
+
+/// One axis of a drive: a SubDevice and which of its axes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DrivePlace {
+    /// Position of the SubDevice on the bus, counted from 0.
+    pub subdevice: usize,
+    /// Which axis of it, counted from 0.
+    pub axis: usize,
+}
+
+impl From<usize> for DrivePlace {
+    /// The first axis of a SubDevice.
+    fn from(subdevice: usize) -> Self {
+        Self { subdevice, axis: 0 }
+    }
+}
+
+/// How a SubDevice is connected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Connection {
+    /// By Ethernet cable.
+    #[default]
+    Cable,
+    /// To the backplane of a coupler (E-bus).
+    EBus,
 }
 
 /// A type of SubDevice: one file in `config/drives/`.
@@ -124,10 +247,14 @@ pub struct Device {
     pub inputs: PdoMap,
     /// Has distributed clocks and a SYNC0 event.
     pub distributed_clock: bool,
+    /// How it is connected.
+    pub connection: Connection,
 }
 
 /// Object numbers and bits of CiA 402 (IEC 61800-7-201) and CiA 301 that go over the wire.
 pub mod objects {
+    /// Between an object of one axis and the same of the next (CiA 402-2, IEC 61800-7-201: 0x6000 + 0x800 a device module).
+    pub const AXIS_STEP: u16 = 0x0800;
     /// Error code, u16.
     pub const ERROR_CODE: u16 = 0x603F;
     /// Controlword, u16.

@@ -5,13 +5,12 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use crate::api::daemon::CellFacts;
-use crate::boundary::phase_table::{Action, Actions};
-use crate::config::cell::{Cell, Drive, NamedGuard, SdoValue as WrittenValue, Tool};
+use crate::config::cell::{Cell, Drive, NamedGuard, SdoValue as WrittenValue, Tool, full_scale};
 use crate::config::collision_model::CollisionModelError;
 use crate::config::load::{embedded_cell, load_cell};
 use crate::config::problem::Problem;
-use crate::devices::MAX_SUBDEVICES;
-use crate::drives::channels::{AnalogChannel, Channels, DigitalChannel};
+use crate::devices::{MAX_SUBDEVICES, objects};
+use crate::drives::channels::{AnalogChannel, ChannelValues, Channels, DigitalChannel};
 use crate::drives::process_image::DriveLayout;
 use crate::drives::scaling::{ArmScaling, DriveScaling, MotorTorque};
 use crate::dynamics::{ArmDynamics, JointFriction, MassMatrix};
@@ -143,7 +142,7 @@ impl Assembly {
             |delay: fn(&Drive) -> f64| drives.iter().map(|(_, drive)| delay(drive)).fold(0.0, f64::max);
         let mut drive_subdevices = [MAX_SUBDEVICES; MAX_JOINTS];
         for (slot, (position, _)) in drive_subdevices.iter_mut().zip(&drives) {
-            *slot = *position;
+            *slot = position.subdevice;
         }
         Ok(CycleSettings {
             cycle_time: self.cell.link.cycle_time,
@@ -168,7 +167,7 @@ impl Assembly {
                 stop_input: self.cell.stop_input,
             },
             feed_forward: self.feed_forward(),
-            safe_outputs: self.safe_outputs()?,
+            safe_outputs: self.safe_outputs(),
         })
     }
 
@@ -207,20 +206,17 @@ impl Assembly {
         }
     }
 
-    fn safe_outputs(&self) -> Result<Actions, Vec<Problem>> {
+    fn safe_outputs(&self) -> ChannelValues {
         let io = &self.cell.io;
-        let digital = io.digital_outputs.iter().enumerate().filter(|(_, channel)| channel.name.is_some());
-        let analog = io.analog_outputs.iter().enumerate().filter(|(_, channel)| channel.name.is_some());
-        let number = |at: usize| u8::try_from(at).unwrap_or(u8::MAX);
+        let mut values = ChannelValues::default();
+        for (channel, output) in io.digital_outputs.iter().enumerate() {
+            values.digital |= u64::from(output.safe) << channel;
+        }
         #[expect(clippy::cast_possible_truncation, reason = "channel values need no more than 24 bits")]
-        let actions: Vec<Action> = digital
-            .map(|(at, channel)| Action::Digital { channel: number(at), on: channel.safe })
-            .chain(
-                analog
-                    .map(|(at, channel)| Action::Analog { channel: number(at), value: channel.safe as f32 }),
-            )
-            .collect();
-        Actions::new(&actions).ok_or_else(Vec::new)
+        for (value, output) in values.analog.iter_mut().zip(&io.analog_outputs) {
+            *value = output.safe as f32;
+        }
+        values
     }
 
     /// Where drives and channels lie in the process data.
@@ -230,9 +226,10 @@ impl Assembly {
     pub fn process_data_map(&self) -> Result<ProcessDataMap, Vec<Problem>> {
         let mut layouts = [None; MAX_JOINTS];
         let mut problems = Vec::new();
-        for (slot, (position, _)) in layouts.iter_mut().zip(self.cell.drives()) {
+        for (slot, (place, _)) in layouts.iter_mut().zip(self.cell.drives()) {
+            let position = place.subdevice;
             let Some(subdevice) = self.cell.subdevices.get(position) else { continue };
-            match DriveLayout::new(position, &subdevice.device) {
+            match DriveLayout::new(place, &subdevice.device) {
                 Ok(layout) => *slot = Some(layout),
                 Err(missing) => problems.push(Problem::new(
                     format!("subdevices[{position}].type"),
@@ -272,7 +269,14 @@ impl Assembly {
             .subdevices
             .iter()
             .map(|subdevice| {
-                let period = interpolation.iter().flatten().filter(|_| subdevice.drive.is_some()).copied();
+                let axes = 0..u16::try_from(subdevice.device.kind.axes()).unwrap_or(0);
+                let period = axes.flat_map(|axis| {
+                    let of_axis = move |write: &SdoWrite| SdoWrite {
+                        index: write.index + objects::AXIS_STEP * axis,
+                        ..*write
+                    };
+                    interpolation.iter().flatten().map(of_axis)
+                });
                 let written = subdevice.startup.iter().map(|sdo| SdoWrite {
                     index: sdo.index,
                     subindex: sdo.subindex,
@@ -307,45 +311,41 @@ impl Assembly {
     pub fn segment_description(&self, seed: u64) -> SegmentDescription {
         let simulation = &self.cell.simulation;
         let angles = self.cell.coupling.drives(&simulation.start_joints);
+        let parameters = |drive: &Drive| DriveParameters {
+            counts_per_turn: drive.counts_per_turn,
+            counter_bits: drive.counter_bits,
+            initial_position_counts: scaling(drive).counts(angles.get(drive.joint)),
+            position_gain_1_s: simulation.drive.position_gain,
+            speed_gain_1_s: simulation.drive.speed_gain,
+            speed_integral_time_s: simulation.drive.speed_integral_time,
+            motor_inertia_kg_m2: drive.rotor_inertia.unwrap_or(SIMULATED_INERTIA_KG_M2),
+            gear_inertia_kg_m2: 0.0,
+            friction_nm: drive.friction,
+            viscous_friction_nm_s: drive.viscous_friction,
+            compensates_friction: false,
+            rated_torque_nm: drive.rated_torque,
+            peak_torque_nm: drive.peak_torque.unwrap_or(SIMULATED_PEAK_RATIO * drive.rated_torque),
+            brake_open_delay: nanoseconds(0.8 * drive.brake_release_delay),
+            brake_close_delay: nanoseconds(0.8 * drive.brake_close_delay),
+            brake_torque_nm: 2.0 * drive.rated_torque,
+            following_error_window_counts: drive.counts_per_turn.saturating_mul(8),
+            ..DriveParameters::default()
+        };
         let devices = self
             .cell
             .subdevices
             .iter()
-            .map(|subdevice| match &subdevice.drive {
-                Some(drive) => {
-                    let scaling = scaling(drive);
-                    let counts = scaling.counts(angles.get(drive.joint));
-                    SimulatedDevice::servo_drive(
-                        &subdevice.name,
-                        subdevice.device,
-                        DriveParameters {
-                            counts_per_turn: drive.counts_per_turn,
-                            counter_bits: drive.counter_bits,
-                            initial_position_counts: counts,
-                            position_gain_1_s: simulation.drive.position_gain,
-                            speed_gain_1_s: simulation.drive.speed_gain,
-                            speed_integral_time_s: simulation.drive.speed_integral_time,
-                            motor_inertia_kg_m2: drive.rotor_inertia.unwrap_or(SIMULATED_INERTIA_KG_M2),
-                            gear_inertia_kg_m2: 0.0,
-                            friction_nm: drive.friction,
-                            viscous_friction_nm_s: drive.viscous_friction,
-                            compensates_friction: false,
-                            rated_torque_nm: drive.rated_torque,
-                            peak_torque_nm: drive
-                                .peak_torque
-                                .unwrap_or(SIMULATED_PEAK_RATIO * drive.rated_torque),
-                            brake_open_delay: nanoseconds(0.8 * drive.brake_release_delay),
-                            brake_close_delay: nanoseconds(0.8 * drive.brake_close_delay),
-                            brake_torque_nm: 2.0 * drive.rated_torque,
-                            following_error_window_counts: drive.counts_per_turn.saturating_mul(8),
-                            ..DriveParameters::default()
-                        },
-                    )
-                }
-                None if subdevice.device.kind == crate::devices::DeviceKind::AnalogIo => {
-                    SimulatedDevice::analog_io(&subdevice.name, subdevice.device)
-                }
-                None => SimulatedDevice::digital_io(&subdevice.name, subdevice.device),
+            .map(|subdevice| {
+                let (name, device) = (&subdevice.name, subdevice.device);
+                // An axis without a joint has an ordinary motor that nobody uses.
+                let axis = |axis| {
+                    let drive = subdevice.drives.iter().find(|drive| drive.axis == axis);
+                    drive.map_or_else(DriveParameters::default, parameters)
+                };
+                SimulatedDevice::without_motor(name, device).unwrap_or_else(|| match device.kind.axes() {
+                    2 => SimulatedDevice::dual_servo_drive(name, device, [axis(0), axis(1)]),
+                    _ => SimulatedDevice::servo_drive(name, device, axis(0)),
+                })
             })
             .collect();
         let mut description = SegmentDescription::new(devices).with_equipment(self.equipment());
@@ -396,22 +396,24 @@ impl Assembly {
 
     fn equipment(&self) -> Vec<Equipment> {
         let io = &self.cell.io;
-        let channel = |subdevice: usize, offset: usize| {
-            Some(Channel { device: subdevice, channel: u8::try_from(offset).unwrap_or(u8::MAX) })
+        // Number over the whole cell → SubDevice and number on it.
+        let on_its_device = |owners: Vec<usize>, number: u8| {
+            let number = usize::from(number);
+            let device = *owners.get(number)?;
+            let before = owners.iter().take(number).filter(|owner| **owner == device).count();
+            Some(Channel { device, channel: u8::try_from(before).ok()? })
         };
-        let digital_input = |number: u8| {
-            io.digital_inputs.get(usize::from(number)).and_then(|at| channel(at.subdevice, at.bit_offset))
+        let digital_input = |number| {
+            on_its_device(io.digital_inputs.iter().map(|channel| channel.subdevice).collect(), number)
         };
-        let digital_output = |number: u8| {
-            io.digital_outputs.get(usize::from(number)).and_then(|at| channel(at.subdevice, at.bit_offset))
+        let digital_output = |number| {
+            on_its_device(io.digital_outputs.iter().map(|channel| channel.subdevice).collect(), number)
         };
-        let analog_input = |number: u8| {
-            io.analog_inputs.get(usize::from(number)).and_then(|at| channel(at.subdevice, at.bit_offset / 16))
+        let analog_input = |number| {
+            on_its_device(io.analog_inputs.iter().map(|channel| channel.subdevice).collect(), number)
         };
-        let analog_output = |number: u8| {
-            io.analog_outputs
-                .get(usize::from(number))
-                .and_then(|at| channel(at.subdevice, at.bit_offset / 16))
+        let analog_output = |number| {
+            on_its_device(io.analog_outputs.iter().map(|channel| channel.subdevice).collect(), number)
         };
         let mut equipment = Vec::new();
         if let Some(input) = self.cell.stop_input.and_then(digital_input) {
@@ -465,14 +467,14 @@ fn scaling(drive: &Drive) -> DriveScaling {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "channel scalings need no more than 24 bits")]
 fn analog(channel: &crate::config::cell::AnalogChannel) -> AnalogChannel {
     let span = channel.scaling.at_100_percent - channel.scaling.at_0_percent;
     AnalogChannel {
         subdevice: channel.subdevice,
         byte: channel.bit_offset / 8,
-        unit_per_count: (span / f64::from(i16::MAX)) as f32,
-        offset: channel.scaling.at_0_percent as f32,
+        bits: channel.bits,
+        unit_per_count: span / full_scale(channel.bits),
+        offset: channel.scaling.at_0_percent,
     }
 }
 

@@ -21,6 +21,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use crate::config::problem::Problem;
+use crate::devices::DrivePlace;
 use crate::machine::MachineState;
 use crate::simulator::{AlState, ArcFailure, Injection, InjectionError, Segment};
 use crate::units::Nanoseconds;
@@ -303,13 +304,13 @@ fn injection(words: &[&str]) -> Result<Injection, Mistake> {
             code: code_of(code)?,
         },
         ["drive", position, "fault", code] => {
-            Injection::DriveFault { device: place(position)?, code: code_of(code)?, lasts: false }
+            Injection::DriveFault { drive: drive_place(position)?, code: code_of(code)?, lasts: false }
         }
         ["drive", position, "fault", code, "lasts"] => {
-            Injection::DriveFault { device: place(position)?, code: code_of(code)?, lasts: true }
+            Injection::DriveFault { drive: drive_place(position)?, code: code_of(code)?, lasts: true }
         }
         ["drive", position, "well"] => {
-            Injection::DriveFault { device: place(position)?, code: 0, lasts: false }
+            Injection::DriveFault { drive: drive_place(position)?, code: 0, lasts: false }
         }
         ["sto", level @ ("on" | "off")] => Injection::SafeTorqueOff { device: None, active: *level == "on" },
         ["sto", level @ ("on" | "off"), position] => {
@@ -322,10 +323,10 @@ fn injection(words: &[&str]) -> Result<Injection, Mistake> {
             Injection::VoltageLoss { device: Some(place(position)?), lost: *level == "lost" }
         }
         ["encoder", position, "jump", counts] => {
-            Injection::EncoderJump { device: place(position)?, counts: read(counts, ACTIONS)? }
+            Injection::EncoderJump { drive: drive_place(position)?, counts: read(counts, ACTIONS)? }
         }
         ["plant", position, level @ ("stall" | "free")] => {
-            Injection::PlantStall { device: place(position)?, stalled: *level == "stall" }
+            Injection::PlantStall { drive: drive_place(position)?, stalled: *level == "stall" }
         }
         ["dc", "step", position, amount, "us"] => Injection::ClockStep {
             device: place(position)?,
@@ -360,6 +361,12 @@ pub(super) fn read<T: FromStr>(word: &str, allowed: &'static str) -> Result<T, M
 pub(super) fn place(word: &str) -> Result<usize, Mistake> {
     let position: usize = read(word, ACTIONS)?;
     position.checked_sub(1).ok_or(("positions count from 1", ACTIONS))
+}
+
+/// A drive: its position, and behind a dot its axis where a SubDevice has two.
+pub(super) fn drive_place(word: &str) -> Result<DrivePlace, Mistake> {
+    let (position, axis) = word.split_once('.').unwrap_or((word, "1"));
+    Ok(DrivePlace { subdevice: place(position)?, axis: place(axis)? })
 }
 
 pub(super) fn code_of(word: &str) -> Result<u16, Mistake> {

@@ -3,7 +3,9 @@
 use super::cell::{StartupSdo, read_startup};
 use super::document::{Table, Value, read_toml};
 use super::problem::{Problem, Problems};
-use crate::devices::{Device, DeviceKind, Identity, MAX_PDO_ENTRIES, PdoEntry, PdoMap, objects};
+use crate::devices::{
+    Connection, Device, DeviceKind, Identity, MAX_PDO_ENTRIES, MAX_PDOS, PdoEntry, PdoMap, objects,
+};
 
 /// A type of SubDevice with what a cell takes from it unless it says otherwise.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,17 +54,17 @@ pub fn identity_and_maps_text(device: &Device) -> String {
         text.push_str(&format!("revision = {:#010x}\n", identity.revision));
     }
     for (direction, map) in [("outputs", &device.outputs), ("inputs", &device.inputs)] {
-        if map.entries().is_empty() {
-            continue;
+        let (open, close) = if map.pdos().count() > 1 { ("[[", "]]") } else { ("[", "]") };
+        for (pdo, entries) in map.pdos() {
+            text.push_str(&format!("\n{open}{direction}{close}\npdo = {pdo:#06x}\nentries = [\n"));
+            for entry in entries {
+                text.push_str(&format!(
+                    "    {{ index = {:#06x}, subindex = {}, bits = {} }},\n",
+                    entry.index, entry.subindex, entry.bits
+                ));
+            }
+            text.push_str("]\n");
         }
-        text.push_str(&format!("\n[{direction}]\npdo = {:#06x}\nentries = [\n", map.pdo));
-        for entry in map.entries() {
-            text.push_str(&format!(
-                "    {{ index = {:#06x}, subindex = {}, bits = {} }},\n",
-                entry.index, entry.subindex, entry.bits
-            ));
-        }
-        text.push_str("]\n");
     }
     text
 }
@@ -79,22 +81,25 @@ fn read_root(mut root: Table<'_>) -> Option<DriveFile> {
     let counts_per_turn = root.maybe("counts_per_turn", |value| value.whole::<u32>(16..=1 << 31));
     let startup = root.or_default("startup_sdos", Vec::new(), |value| read_startup(&value));
     let version = root.integer("format_version", 1..=1);
-    let kind = root.choice(
-        "kind",
-        &[
-            ("servo_drive", DeviceKind::ServoDrive),
-            ("digital_io", DeviceKind::DigitalIo),
-            ("analog_io", DeviceKind::AnalogIo),
-        ],
-    );
+    let kind = root.choice("kind", &DeviceKind::ALL);
+    let connection = root.or_default("connection", Connection::Cable, |value| {
+        value.choice(&[("cable", Connection::Cable), ("ebus", Connection::EBus)])
+    });
     let distributed_clock = root.flag_or("distributed_clock", false);
     let identity = root.section("identity").and_then(read_identity);
-    let outputs = root.maybe("outputs", |value| value.table().and_then(read_map));
-    let inputs = root.maybe("inputs", |value| value.table().and_then(read_map));
+    let outputs = root.maybe("outputs", |value| read_map(&value));
+    let inputs = root.maybe("inputs", |value| read_map(&value));
     let outputs = outputs.map(|map| map.unwrap_or(PdoMap::EMPTY));
     let inputs = inputs.map(|map| map.unwrap_or(PdoMap::EMPTY));
-    if kind == Some(DeviceKind::ServoDrive) {
-        check_objects(&root, outputs.as_ref(), inputs.as_ref());
+    for axis in 0..kind.map_or(0, DeviceKind::axes) {
+        check_objects(&root, axis, outputs.as_ref(), inputs.as_ref());
+    }
+    if kind == Some(DeviceKind::Coupler) {
+        for (key, map) in [("outputs", &outputs), ("inputs", &inputs)] {
+            if map.as_ref().is_some_and(|map| !map.entries().is_empty()) {
+                root.problem(key, "a coupler exchanges no data itself", "none", "remove the section");
+            }
+        }
     }
     version?;
     let device = Device {
@@ -103,6 +108,7 @@ fn read_root(mut root: Table<'_>) -> Option<DriveFile> {
         outputs: outputs?,
         inputs: inputs?,
         distributed_clock: distributed_clock?,
+        connection: connection?,
     };
     Some(DriveFile {
         device,
@@ -124,24 +130,54 @@ fn read_identity(mut table: Table<'_>) -> Option<Identity> {
     Some(Identity { vendor: vendor?, product: product?, revision: revision?, serial: serial? })
 }
 
-fn read_map(mut table: Table<'_>) -> Option<PdoMap> {
-    let pdo = table.whole::<u16>("pdo", 0x1600..=0x1BFF);
-    let entries = table.list("entries", 1..=MAX_PDO_ENTRIES)?;
-    let entries: Vec<Option<PdoEntry>> = entries.iter().map(read_entry).collect();
+/// The PDOs of one direction: a table where there is one, a list of them where there are several.
+fn read_map(value: &Value<'_>) -> Option<PdoMap> {
+    let tables = if value.is_list() { value.list(1..=MAX_PDOS)? } else { vec![value.clone()] };
+    let pdos: Vec<Option<Pdo<'_>>> = tables.iter().map(|value| value.table().and_then(read_pdo)).collect();
+    let pdos: Vec<Pdo<'_>> = pdos.into_iter().collect::<Option<_>>()?;
+    let mut map = PdoMap::EMPTY;
+    for Pdo { place, index, entries } in pdos {
+        let count = map.entries().len() + entries.len();
+        if count > MAX_PDO_ENTRIES {
+            place.problem(
+                format!("{count} entries together"),
+                format!("at most {MAX_PDO_ENTRIES} in one direction"),
+                "leave out what is not used",
+            );
+            return None;
+        }
+        if map.pdos().any(|(other, _)| other == index) {
+            place.problem("another PDO has this index", "every PDO once", "correct `pdo`");
+            return None;
+        }
+        map = map.with(index, &entries)?;
+    }
+    Some(map)
+}
+
+/// One PDO as written.
+struct Pdo<'a> {
+    place: Value<'a>,
+    index: u16,
+    entries: Vec<PdoEntry>,
+}
+
+fn read_pdo(mut table: Table<'_>) -> Option<Pdo<'_>> {
+    let index = table.whole::<u16>("pdo", 0x1600..=0x1BFF);
+    let list = table.required("entries", || format!("a list of 1 to {MAX_PDO_ENTRIES}"))?;
+    let entries: Vec<Option<PdoEntry>> = list.list(1..=MAX_PDO_ENTRIES)?.iter().map(read_entry).collect();
     let entries: Vec<PdoEntry> = entries.into_iter().collect::<Option<_>>()?;
     // The number of the PDO has no part in what may be wrong with its entries.
-    let map = PdoMap::new(pdo.unwrap_or(0x1600), &entries);
-    if map.is_none() {
-        let bits: u32 = entries.iter().map(|entry| u32::from(entry.bits)).sum();
-        table.problem(
-            "entries",
+    let bits: u32 = entries.iter().map(|entry| u32::from(entry.bits)).sum();
+    if !bits.is_multiple_of(8) {
+        list.problem(
             format!("{bits} bits together"),
             "a whole number of bytes",
             "add an entry of index 0 as padding",
         );
+        return None;
     }
-    pdo?;
-    map
+    Some(Pdo { place: list, index: index?, entries })
 }
 
 fn read_entry(item: &Value<'_>) -> Option<PdoEntry> {
@@ -153,7 +189,8 @@ fn read_entry(item: &Value<'_>) -> Option<PdoEntry> {
 }
 
 /// A servo drive without these objects cannot be driven in CSP. A map that could not be read is `None`.
-fn check_objects(root: &Table<'_>, outputs: Option<&PdoMap>, inputs: Option<&PdoMap>) {
+fn check_objects(root: &Table<'_>, axis: usize, outputs: Option<&PdoMap>, inputs: Option<&PdoMap>) {
+    let offset = objects::AXIS_STEP * u16::try_from(axis).unwrap_or(0);
     let needed = [
         ("outputs", outputs, objects::CONTROLWORD, 16),
         ("outputs", outputs, objects::TARGET_POSITION, 32),
@@ -162,12 +199,13 @@ fn check_objects(root: &Table<'_>, outputs: Option<&PdoMap>, inputs: Option<&Pdo
     ];
     for (key, map, index, bits) in needed {
         let Some(map) = map else { continue };
+        let index = index + offset;
         let mapped = map.entries().iter().any(|entry| entry.index == index && entry.bits == bits);
         if !mapped {
             root.problem(
                 key,
                 format!("0x{index:04X} with {bits} bits is not mapped"),
-                "a servo drive maps 0x6040, 0x607A, 0x6041 and 0x6064",
+                "a servo drive maps 0x6040, 0x607A, 0x6041 and 0x6064, and the same + 0x800 for a second axis",
                 "add the entry",
             );
         }

@@ -12,31 +12,37 @@ pub struct DigitalChannel {
     pub bit: usize,
 }
 
-/// Where an analog channel (16 bit signed) lies and how its counts are scaled: `value = counts × unit_per_count + offset`.
+/// Where an analog channel (a signed number of 8, 16 or 32 bits) lies and how its counts are scaled:
+/// `value = counts × unit_per_count + offset`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AnalogChannel {
     /// SubDevice, in bus order from 0.
     pub subdevice: usize,
     /// Byte in the process data of that SubDevice and direction.
     pub byte: usize,
+    /// Its width in bits: 8, 16 or 32.
+    pub bits: u8,
     /// Unit of the channel a count, not zero.
-    pub unit_per_count: f32,
+    pub unit_per_count: f64,
     /// Value at count 0.
-    pub offset: f32,
+    pub offset: f64,
 }
 
 impl AnalogChannel {
     /// The value a count means, in the channel's unit.
     #[must_use]
-    pub fn value(&self, counts: i16) -> f32 {
-        f32::from(counts) * self.unit_per_count + self.offset
+    #[expect(clippy::cast_possible_truncation, reason = "channel values need no more than 24 bits")]
+    pub fn value(&self, counts: i32) -> f32 {
+        (f64::from(counts) * self.unit_per_count + self.offset) as f32
     }
 
-    /// The count nearest to a value in the channel's unit; saturates, NaN becomes 0.
+    /// The count nearest to a value in the channel's unit; saturates at its width, NaN becomes 0.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "float to integer saturates")]
-    pub fn counts(&self, value: f32) -> i16 {
-        ((value - self.offset) / self.unit_per_count).round() as i16
+    pub fn counts(&self, value: f32) -> i32 {
+        let counts = ((f64::from(value) - self.offset) / self.unit_per_count).round() as i32;
+        let unused = 32_u32.saturating_sub(u32::from(self.bits)).min(31);
+        counts.clamp(i32::MIN >> unused, i32::MAX >> unused)
     }
 }
 
@@ -128,9 +134,10 @@ mod tests {
 
     #[test]
     fn analog_values_survive_the_way_through_counts_and_saturate() {
-        let channel = AnalogChannel { subdevice: 0, byte: 0, unit_per_count: 500.0 / 32767.0, offset: 0.0 };
+        let channel =
+            AnalogChannel { subdevice: 0, byte: 0, bits: 16, unit_per_count: 500.0 / 32767.0, offset: 0.0 };
         assert!((channel.value(channel.counts(123.0)) - 123.0).abs() < 0.01);
-        assert_eq!(channel.counts(1e9), i16::MAX);
+        assert_eq!(channel.counts(1e9), i32::from(i16::MAX));
         assert_eq!(channel.counts(f32::NAN), 0);
     }
 

@@ -2,7 +2,7 @@
 //! up once, from the PDO mapping that was written and read back at bring-up.
 
 use super::channels::{ChannelFreshness, ChannelValues, Channels, DigitalChannel};
-use crate::devices::{Device, PdoMap, objects};
+use crate::devices::{Device, DrivePlace, PdoMap, objects};
 
 /// What a drive reports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,15 +72,19 @@ fn byte_of(map: &PdoMap, index: u16, bits: u8) -> Option<usize> {
 }
 
 impl DriveLayout {
-    /// Looks up the objects of `device`.
+    /// Looks up the objects of an axis of `device`.
     ///
     /// # Errors
     /// [`ObjectNotMapped`] when controlword, target position, statusword or actual position is missing.
-    pub fn new(subdevice: usize, device: &Device) -> Result<Self, ObjectNotMapped> {
+    pub fn new(place: DrivePlace, device: &Device) -> Result<Self, ObjectNotMapped> {
+        let step = usize::from(objects::AXIS_STEP).saturating_mul(place.axis);
+        let byte_of = |map: &PdoMap, index: u16, bits| {
+            byte_of(map, u16::try_from(usize::from(index).saturating_add(step)).ok()?, bits)
+        };
         let required =
             |map: &PdoMap, index, bits| byte_of(map, index, bits).ok_or(ObjectNotMapped { index, bits });
         Ok(Self {
-            subdevice,
+            subdevice: place.subdevice,
             controlword: required(&device.outputs, objects::CONTROLWORD, 16)?,
             target_position: required(&device.outputs, objects::TARGET_POSITION, 32)?,
             velocity_offset: byte_of(&device.outputs, objects::VELOCITY_OFFSET, 32),
@@ -148,7 +152,12 @@ impl Channels {
             values.digital |= u64::from(byte >> (bit % 8) & 1) << number;
         }
         for (value, channel) in values.analog.iter_mut().zip(present(&self.analog_inputs)) {
-            *value = channel.value(i16::from_le_bytes(bytes_at(inputs_of(channel.subdevice), channel.byte)));
+            let inputs = inputs_of(channel.subdevice);
+            *value = channel.value(match channel.bits {
+                8 => i32::from(i8::from_le_bytes(bytes_at(inputs, channel.byte))),
+                16 => i32::from(i16::from_le_bytes(bytes_at(inputs, channel.byte))),
+                _ => i32::from_le_bytes(bytes_at(inputs, channel.byte)),
+            });
         }
         values
     }
@@ -181,7 +190,8 @@ impl Channels {
         }
         for (value, channel) in values.analog.iter().zip(present(&self.analog_outputs)) {
             if channel.subdevice == subdevice {
-                put(outputs, channel.byte, &channel.counts(*value).to_le_bytes());
+                let bytes = channel.counts(*value).to_le_bytes();
+                put(outputs, channel.byte, bytes.get(..usize::from(channel.bits / 8)).unwrap_or(&bytes));
             }
         }
     }
@@ -195,7 +205,7 @@ fn present<T: Copy>(channels: &[Option<T>]) -> impl Iterator<Item = T> + '_ {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::devices::{DeviceKind, Identity, PdoEntry};
+    use crate::devices::{Connection, DeviceKind, Identity, PdoEntry};
 
     fn entry(index: u16, bits: u8) -> PdoEntry {
         PdoEntry { index, subindex: 0, bits }
@@ -208,6 +218,7 @@ mod tests {
             outputs: PdoMap::new(0x1600, outputs).unwrap(),
             inputs: PdoMap::new(0x1A00, inputs).unwrap(),
             distributed_clock: true,
+            connection: Connection::Cable,
         }
     }
 
@@ -222,7 +233,7 @@ mod tests {
             ],
             &[entry(objects::POSITION_ACTUAL, 32), entry(objects::STATUSWORD, 16)],
         );
-        let layout = DriveLayout::new(3, &device).unwrap();
+        let layout = DriveLayout::new(3.into(), &device).unwrap();
         let mut outputs = [0xAA; 8];
         layout.encode(
             &DriveCommand { controlword: 0x000F, target_counts: -2, mode: 8, ..DriveCommand::default() },
@@ -239,7 +250,7 @@ mod tests {
     fn a_drive_without_its_objects_is_refused_and_named() {
         let device = drive(&[entry(objects::CONTROLWORD, 16)], &[entry(objects::STATUSWORD, 16)]);
         assert_eq!(
-            DriveLayout::new(0, &device),
+            DriveLayout::new(0.into(), &device),
             Err(ObjectNotMapped { index: objects::TARGET_POSITION, bits: 32 })
         );
     }

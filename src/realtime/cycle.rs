@@ -17,7 +17,6 @@ use crate::boundary::RealtimeEnd;
 use crate::boundary::command_queue::{CAPACITY as COMMANDS_MAX, Command, StampedCommand};
 use crate::boundary::event_queue::{Event, EventKind, Refusal, RunResult};
 use crate::boundary::object_queue::RealtimeObjects;
-use crate::boundary::phase_table::Actions;
 use crate::boundary::sample_ring::{CycleCounters, Sample};
 use crate::bus_health::BusNews;
 use crate::devices::{Identity, MAX_SUBDEVICES};
@@ -78,8 +77,8 @@ pub struct CycleSettings {
     pub supervision: SupervisionSettings,
     /// What the drives are told beside positions.
     pub feed_forward: FeedForwardSettings,
-    /// Outputs set when a fault stops the machine.
-    pub safe_outputs: Actions,
+    /// All outputs as they are set when a fault stops the machine.
+    pub safe_outputs: ChannelValues,
 }
 
 /// What a cycle sees.
@@ -537,9 +536,7 @@ impl Cycle {
         if event == MachineEvent::StopFault {
             self.reaction = self.reaction.max(fault.reaction);
             self.gives_way |= fault.code == FaultCode::CycleStall;
-            for action in self.settings.safe_outputs.iter() {
-                self.outputs.apply(action);
-            }
+            self.outputs = self.settings.safe_outputs;
         }
         self.apply(on(self.state, event, self.disable_next));
     }

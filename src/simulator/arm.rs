@@ -7,6 +7,7 @@
 //! Positions, speeds and torques are those of the shafts; the equation of motion is solved in them:
 //! `(Tᵀ M T + rotors) φ̈ + Tᵀ h = torque − friction`, with `q = T φ` and h = Coriolis and gravity.
 
+use crate::devices::DrivePlace;
 use crate::dynamics::{ArmDynamics, MassMatrix};
 use crate::joints::{JointVector, MAX_JOINTS};
 
@@ -17,8 +18,8 @@ use super::motor::{Load, Motor};
 pub struct ArmParameters {
     /// Masses of links and tool; without friction and motors, which the drives have.
     pub dynamics: ArmDynamics,
-    /// Position on the bus of the drive that turns each joint first, joint 1 first.
-    pub drives: Vec<usize>,
+    /// Place on the bus of the drive that turns each joint first, joint 1 first.
+    pub drives: Vec<DrivePlace>,
     /// Joint angle (row) for one rad of a motor shaft (column): gear, direction and coupling.
     pub joint_per_shaft: MassMatrix,
     /// Where the joints stand at power-on, rad.
@@ -66,7 +67,7 @@ impl Arm {
     }
 
     /// Position on the bus of each drive.
-    pub(super) fn drives(&self) -> &[usize] {
+    pub(super) fn drives(&self) -> &[DrivePlace] {
         &self.parameters.drives
     }
 
@@ -227,7 +228,12 @@ mod tests {
         joint_per_shaft[(0, 0)] = 1.0 / GEAR;
         joint_per_shaft[(1, 1)] = -1.0 / GEAR;
         joint_per_shaft[(1, 0)] = 0.02 / GEAR;
-        ArmParameters { dynamics, drives: vec![0, 1], joint_per_shaft, start_joints: JointVector::zeros(2) }
+        ArmParameters {
+            dynamics,
+            drives: vec![0.into(), 1.into()],
+            joint_per_shaft,
+            start_joints: JointVector::zeros(2),
+        }
     }
 
     fn motors(friction_nm: f64) -> [Motor; 2] {

@@ -113,7 +113,8 @@ mod tests {
     fn dictionary() -> Dictionary {
         let simulated = servo();
         assert!(matches!(simulated.parameters, DeviceParameters::ServoDrive(_)));
-        Servo::new("drive", &simulated.device, &DriveParameters::default(), 0).1
+        let mut axes = [Servo::new(0, &DriveParameters::default(), 0)];
+        Servo::dictionary_of(&mut axes, "drive", &simulated.device)
     }
 
     const fn at(index: u16, subindex: u8) -> ObjectAddress {

@@ -1,6 +1,6 @@
 //! What a segment consists of: the one thing a caller has to write down.
 
-use crate::devices::{Device, DeviceKind, MAX_SUBDEVICES};
+use crate::devices::{ChannelKind, Device, DeviceKind, DrivePlace, MAX_SUBDEVICES, PdoMap};
 use crate::units::Nanoseconds;
 
 use super::arm::ArmParameters;
@@ -72,8 +72,13 @@ impl SegmentDescription {
                     return Err(DescriptionError::ProcessDataTooLong { device, bytes });
                 }
             }
-            if let DeviceParameters::ServoDrive(parameters) = &simulated.parameters {
-                parameters.check(device)?;
+            for axis in simulated.parameters.axes() {
+                axis.check(device)?;
+            }
+            if let DeviceParameters::Encoder(encoder) = &simulated.parameters
+                && encoder.counts_per_turn == 0
+            {
+                return Err(DescriptionError::DriveParameter { device, parameter: "counts_per_turn" });
             }
             if !simulated.clock_drift_ppm.is_finite() || simulated.clock_drift_ppm.abs() > 1000.0 {
                 return Err(DescriptionError::ClockDrift { device });
@@ -83,8 +88,9 @@ impl SegmentDescription {
             equipment.check(&self.devices)?;
         }
         if let Some(arm) = &self.arm {
-            let is_drive = |device: &usize| {
-                self.devices.get(*device).is_some_and(|found| found.device.kind == DeviceKind::ServoDrive)
+            let is_drive = |place: &DrivePlace| {
+                let device = self.devices.get(place.subdevice);
+                device.is_some_and(|found| place.axis < found.device.kind.axes())
             };
             if arm.drives.len() != arm.dynamics.joint_count() || !arm.drives.iter().all(is_drive) {
                 return Err(DescriptionError::ArmDrives { joints: arm.dynamics.joint_count() });
@@ -116,6 +122,28 @@ impl SimulatedDevice {
         Self::new(name, device, DeviceParameters::ServoDrive(parameters))
     }
 
+    /// A servo drive with two motors.
+    #[must_use]
+    pub fn dual_servo_drive(name: &str, device: Device, axes: [DriveParameters; 2]) -> Self {
+        Self::new(name, device, DeviceParameters::DualServoDrive(Box::new(axes)))
+    }
+
+    /// Anything but a drive, with nothing special behind it.
+    #[must_use]
+    pub fn without_motor(name: &str, device: Device) -> Option<Self> {
+        let parameters = match device.kind {
+            DeviceKind::ServoDrive | DeviceKind::DualServoDrive => return None,
+            DeviceKind::Coupler => DeviceParameters::Coupler,
+            DeviceKind::DigitalIo => DeviceParameters::DigitalIo,
+            DeviceKind::AnalogIo => DeviceParameters::AnalogIo,
+            DeviceKind::Encoder => DeviceParameters::Encoder(EncoderParameters::default()),
+            DeviceKind::ForceTorqueSensor => {
+                DeviceParameters::ForceTorqueSensor(ForceSensorParameters::default())
+            }
+        };
+        Some(Self::new(name, device, parameters))
+    }
+
     /// A terminal with digital inputs and outputs.
     #[must_use]
     pub fn digital_io(name: &str, device: Device) -> Self {
@@ -139,18 +167,89 @@ impl SimulatedDevice {
 pub enum DeviceParameters {
     /// Servo drive.
     ServoDrive(DriveParameters),
+    /// Servo drive with two axes.
+    DualServoDrive(Box<[DriveParameters; 2]>),
+    /// Coupler between cable and backplane.
+    Coupler,
     /// Digital terminal.
     DigitalIo,
     /// Analog terminal.
     AnalogIo,
+    /// Input for an encoder.
+    Encoder(EncoderParameters),
+    /// Force and torque sensor.
+    ForceTorqueSensor(ForceSensorParameters),
 }
 
 impl DeviceParameters {
     const fn kind(&self) -> DeviceKind {
         match self {
             Self::ServoDrive(_) => DeviceKind::ServoDrive,
+            Self::DualServoDrive(_) => DeviceKind::DualServoDrive,
+            Self::Coupler => DeviceKind::Coupler,
             Self::DigitalIo => DeviceKind::DigitalIo,
             Self::AnalogIo => DeviceKind::AnalogIo,
+            Self::Encoder(_) => DeviceKind::Encoder,
+            Self::ForceTorqueSensor(_) => DeviceKind::ForceTorqueSensor,
+        }
+    }
+
+    /// The axes of a drive, none of anything else.
+    pub(super) fn axes(&self) -> &[DriveParameters] {
+        match self {
+            Self::ServoDrive(parameters) => std::slice::from_ref(parameters),
+            Self::DualServoDrive(axes) => axes.as_slice(),
+            Self::Coupler
+            | Self::DigitalIo
+            | Self::AnalogIo
+            | Self::Encoder(_)
+            | Self::ForceTorqueSensor(_) => &[],
+        }
+    }
+}
+
+/// An encoder that no drive reads: a conveyor, a turntable.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EncoderParameters {
+    /// Counts between two index pulses, > 0.
+    pub counts_per_turn: u32,
+    /// Where it stands at power-on, counts.
+    pub initial_counts: i64,
+    /// How fast it turns, counts/s.
+    pub speed_counts_s: f64,
+}
+
+impl Default for EncoderParameters {
+    /// A standing encoder of 4096 counts.
+    fn default() -> Self {
+        Self { counts_per_turn: 4096, initial_counts: 0, speed_counts_s: 0.0 }
+    }
+}
+
+/// A force and torque sensor.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ForceSensorParameters {
+    /// Counts a newton.
+    pub counts_per_n: f64,
+    /// Counts a newton metre.
+    pub counts_per_nm: f64,
+    /// Largest force it can measure, N.
+    pub force_max_n: f64,
+    /// Largest torque it can measure, N m.
+    pub torque_max_nm: f64,
+    /// Largest noise of forces, N; torques have a tenth of it in N m.
+    pub noise_n: f64,
+}
+
+impl Default for ForceSensorParameters {
+    /// For the flange of a robot of some 10 kg.
+    fn default() -> Self {
+        Self {
+            counts_per_n: 100_000.0,
+            counts_per_nm: 1_000_000.0,
+            force_max_n: 1000.0,
+            torque_max_nm: 100.0,
+            noise_n: 0.05,
         }
     }
 }
@@ -339,28 +438,29 @@ pub enum Equipment {
 
 impl Equipment {
     fn check(&self, devices: &[SimulatedDevice]) -> Result<(), DescriptionError> {
-        let check = |channel: Option<Channel>, kind: DeviceKind| match channel {
-            Some(channel) if devices.get(channel.device).is_none_or(|found| found.device.kind != kind) => {
-                Err(DescriptionError::NoSuchChannel { channel })
-            }
-            Some(_) | None => Ok(()),
+        use ChannelKind::{Analog, Digital};
+        let check = |channel: Option<Channel>, kind: ChannelKind, map: fn(&Device) -> &PdoMap| {
+            let Some(channel) = channel else { return Ok(()) };
+            let device = devices.get(channel.device).map(|found| &found.device);
+            let exists = device.is_some_and(|device| {
+                let entries = map(device).entries().iter();
+                let channels = entries.filter(|entry| entry.channel() == Some(kind)).count();
+                device.kind.axes() == 0 && usize::from(channel.channel) < channels
+            });
+            if exists { Ok(()) } else { Err(DescriptionError::NoSuchChannel { channel }) }
         };
         match self {
-            Self::StopInput { input } => check(Some(*input), DeviceKind::DigitalIo),
+            Self::StopInput { input } => check(Some(*input), Digital, |device| &device.inputs),
             Self::WeldingPowerSource(source) => {
-                for channel in [source.gas, source.weld_on, source.arc_established, source.ready] {
-                    check(channel, DeviceKind::DigitalIo)?;
-                }
-                for channel in [
-                    source.wire_feed_setpoint,
-                    source.current_setpoint,
-                    source.voltage_setpoint,
-                    source.actual_current,
-                    source.actual_voltage,
-                ] {
-                    check(channel, DeviceKind::AnalogIo)?;
-                }
-                Ok(())
+                check(source.gas, Digital, |device| &device.outputs)?;
+                check(source.weld_on, Digital, |device| &device.outputs)?;
+                check(source.arc_established, Digital, |device| &device.inputs)?;
+                check(source.ready, Digital, |device| &device.inputs)?;
+                check(source.wire_feed_setpoint, Analog, |device| &device.outputs)?;
+                check(source.current_setpoint, Analog, |device| &device.outputs)?;
+                check(source.voltage_setpoint, Analog, |device| &device.outputs)?;
+                check(source.actual_current, Analog, |device| &device.inputs)?;
+                check(source.actual_voltage, Analog, |device| &device.inputs)
             }
         }
     }
@@ -473,8 +573,8 @@ pub enum DescriptionError {
         /// Joints of the arm.
         joints: usize,
     },
-    /// Equipment is wired to something that is not a terminal of that kind.
-    #[error("equipment is wired to SubDevice {}, which is no terminal of that kind", channel.device)]
+    /// Equipment is wired to a channel that is not there.
+    #[error("equipment is wired to channel {} of SubDevice {}, which does not have it", channel.channel, channel.device)]
     NoSuchChannel {
         /// The channel.
         channel: Channel,

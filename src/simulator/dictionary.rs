@@ -1,7 +1,7 @@
 //! CoE object dictionary: values with their access rules (ETG.1000.6, 5.6; CiA 301), and the rules of PDO
 //! assignment and mapping.
 
-use crate::devices::{Device, PdoMap};
+use crate::devices::{Device, PdoEntry, PdoMap};
 
 use super::al_state::AlState;
 use super::process_data::{Mapping, PROCESS_DATA_BYTES_MAX, SyncManagerPlan, SyncManagerUse};
@@ -101,13 +101,10 @@ impl Dictionary {
         for (subindex, planned) in (1..).zip(plan.all()) {
             dictionary.add(0x1C00, subindex, Access::Constant, &[planned.usage as u8]);
         }
-        for (usage, map, pdo) in [
-            (SyncManagerUse::Outputs, defaults[0], device.outputs.pdo),
-            (SyncManagerUse::Inputs, defaults[1], device.inputs.pdo),
-        ] {
+        for (usage, map) in [(SyncManagerUse::Outputs, defaults[0]), (SyncManagerUse::Inputs, defaults[1])] {
             let manager = plan.index_of(usage).unwrap_or(0) as u16;
-            dictionary.add_assignment(0x1C10 + manager, pdo);
-            dictionary.add_mapping(pdo, map);
+            dictionary.add_assignment(0x1C10 + manager, map);
+            map.pdos().for_each(|(pdo, entries)| dictionary.add_mapping(pdo, entries));
         }
         // Synchronisation parameters: type, cycle time, types supported, least cycle time, missed events.
         for index in [0x1C32, 0x1C33] {
@@ -122,22 +119,19 @@ impl Dictionary {
         dictionary
     }
 
-    fn add_assignment(&mut self, index: u16, pdo: u16) {
-        let assigned = u8::from(pdo != 0);
-        self.add(index, 0, Access::WritablePreOp, &[assigned]);
+    fn add_assignment(&mut self, index: u16, map: &PdoMap) {
+        self.add(index, 0, Access::WritablePreOp, &[map.pdos().count() as u8]);
+        let mut pdos = map.pdos();
         for subindex in 1..=ASSIGNED_PDOS_MAX {
-            let value = if subindex == 1 { pdo } else { 0 };
+            let value = pdos.next().map_or(0, |(pdo, _)| pdo);
             self.add(index, subindex, Access::WritablePreOp, &value.to_le_bytes());
         }
     }
 
-    fn add_mapping(&mut self, pdo: u16, map: &PdoMap) {
-        if pdo == 0 {
-            return;
-        }
-        self.add(pdo, 0, Access::WritablePreOp, &[map.entries().len() as u8]);
+    fn add_mapping(&mut self, pdo: u16, entries: &[PdoEntry]) {
+        self.add(pdo, 0, Access::WritablePreOp, &[entries.len() as u8]);
         for subindex in 1..=PDO_ENTRIES_MAX {
-            let entry = map.entries().get(usize::from(subindex) - 1);
+            let entry = entries.get(usize::from(subindex) - 1);
             let value = entry.map_or(0, |entry| entry.mapping_value());
             self.add(pdo, subindex, Access::WritablePreOp, &value.to_le_bytes());
         }

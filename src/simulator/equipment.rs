@@ -22,11 +22,11 @@ pub(super) trait Wiring {
     /// Level of a digital output.
     fn digital_output(&self, channel: Channel) -> bool;
     /// Value of an analog output.
-    fn analog_output(&self, channel: Channel) -> i16;
+    fn analog_output(&self, channel: Channel) -> i32;
     /// Sets the level at a digital input.
     fn set_digital_input(&mut self, channel: Channel, level: bool);
     /// Sets the value at an analog input.
-    fn set_analog_input(&mut self, channel: Channel, value: i16);
+    fn set_analog_input(&mut self, channel: Channel, value: i32);
 }
 
 /// What can be seen of a power source from outside.
@@ -156,7 +156,7 @@ impl PowerSource {
         ] {
             if let Some(channel) = channel {
                 let raw = (value / full_scale * ANALOG_FULL_SCALE).round();
-                wiring.set_analog_input(channel, raw.clamp(0.0, ANALOG_FULL_SCALE) as i16);
+                wiring.set_analog_input(channel, raw.clamp(0.0, ANALOG_FULL_SCALE) as i32);
             }
         }
     }

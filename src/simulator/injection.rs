@@ -1,5 +1,6 @@
 //! Faults that tests and drills switch on in a running segment.
 
+use crate::devices::DrivePlace;
 use crate::units::Nanoseconds;
 
 use super::al_state::AlState;
@@ -98,8 +99,8 @@ pub enum Injection {
     },
     /// A drive has a fault.
     DriveFault {
-        /// Which SubDevice, counted from 0.
-        device: usize,
+        /// Which drive.
+        drive: DrivePlace,
         /// Error code for 0x603F; zero: no new fault.
         code: u16,
         /// The cause lasts: a fault reset has no effect until this is injected again with `false`.
@@ -114,38 +115,52 @@ pub enum Injection {
         /// Error register.
         register: u8,
     },
-    /// Safe torque off of one drive, or of all.
+    /// Safe torque off of all axes of one SubDevice, or of all drives.
     SafeTorqueOff {
         /// Which SubDevice, counted from 0; `None`: every drive.
         device: Option<usize>,
         /// Switched on or off.
         active: bool,
     },
-    /// The power supply of the power stage of one drive, or of all, is lost or back.
+    /// The power supply of the power stages of one SubDevice, or of all drives, is lost or back.
     VoltageLoss {
         /// Which SubDevice, counted from 0; `None`: every drive.
         device: Option<usize>,
         /// Lost or back.
         lost: bool,
     },
-    /// The reading of a drive's encoder jumps.
+    /// The reading of the encoder of a drive or an encoder input jumps.
     EncoderJump {
-        /// Which SubDevice, counted from 0.
-        device: usize,
+        /// Which one; the axis counts where it is a drive.
+        drive: DrivePlace,
         /// By how much.
         counts: i32,
     },
-    /// The shaft of a drive is stuck, or free again.
-    PlantStall {
+    /// The encoder at an encoder input turns at another speed.
+    EncoderSpeed {
         /// Which SubDevice, counted from 0.
         device: usize,
+        /// Its speed, counts/s.
+        counts_s: f64,
+    },
+    /// Something else acts on a force and torque sensor.
+    Wrench {
+        /// Which SubDevice, counted from 0.
+        device: usize,
+        /// Forces, N, then torques, N m, along and about its axes.
+        wrench: [f64; 6],
+    },
+    /// The shaft of a drive is stuck, or free again.
+    PlantStall {
+        /// Which drive.
+        drive: DrivePlace,
         /// Stuck or free.
         stalled: bool,
     },
     /// A switch along the shaft of a drive is stuck, or works again.
     ShaftSwitch {
-        /// Which SubDevice, counted from 0.
-        device: usize,
+        /// Which drive.
+        drive: DrivePlace,
         /// Which switch.
         switch: ShaftSwitch,
         /// The level it is stuck at; `None`: it shows where the shaft is.
@@ -192,8 +207,8 @@ pub enum Injection {
     AnalogInput {
         /// Which input.
         channel: Channel,
-        /// Its value, 32767 = 10 V.
-        value: i16,
+        /// Its value, counts.
+        value: i32,
     },
     /// A failure of every welding power source; `None`: it works again.
     PowerSource(Option<ArcFailure>),

@@ -31,10 +31,12 @@ mod clock;
 mod complete_access;
 mod description;
 mod dictionary;
+mod encoder_input;
 mod equipment;
 mod esc;
 mod faults;
 mod fmmu;
+mod force_sensor;
 mod frame;
 mod injection;
 mod mailbox;
@@ -57,8 +59,8 @@ pub use al_state::{AlState, AlStatus};
 pub use arm::ArmParameters;
 pub use cia402::DriveState;
 pub use description::{
-    Cam, Channel, DescriptionError, DeviceParameters, DriveParameters, EncoderKind, Equipment,
-    PowerSourceParameters, SegmentDescription, SimulatedDevice, Switches,
+    Cam, Channel, DescriptionError, DeviceParameters, DriveParameters, EncoderKind, EncoderParameters,
+    Equipment, ForceSensorParameters, PowerSourceParameters, SegmentDescription, SimulatedDevice, Switches,
 };
 pub use equipment::PowerSourceSnapshot;
 pub use faults::{Flapping, FrameFault, MailboxFault, SiiNumber, SubDeviceFault};

@@ -219,7 +219,8 @@ mod tests {
     use super::*;
 
     fn ask(request: &[u8], room: usize) -> Vec<Vec<u8>> {
-        let dictionary = Servo::new("drive", &servo().device, &DriveParameters::default(), 0).1;
+        let mut axes = [Servo::new(0, &DriveParameters::default(), 0)];
+        let dictionary = Servo::dictionary_of(&mut axes, "drive", &servo().device);
         let mut information = ObjectInformation::new();
         let mut reply = vec![0; room];
         let mut length = information.request(request, &dictionary, &mut reply);

@@ -1,6 +1,6 @@
 //! Where process data lies in the memory of a SubDevice, and how single objects lie in it.
 
-use crate::devices::{Device, DeviceKind};
+use crate::devices::{Device, PdoMap};
 
 use super::wire::{bits_at, put_bits};
 
@@ -48,7 +48,7 @@ impl SyncManagerPlan {
     /// Mailboxes first where the device has them; a direction without data is left out on simple devices.
     pub(super) fn of(device: &Device) -> Self {
         let mut plan = Vec::new();
-        let coe = has_mailbox(device.kind);
+        let coe = device.kind.has_mailbox();
         if coe {
             plan.push(PlannedSyncManager {
                 usage: SyncManagerUse::MailboxOut,
@@ -94,14 +94,6 @@ impl SyncManagerPlan {
     }
 }
 
-/// True when devices of this kind speak CoE.
-pub(super) const fn has_mailbox(kind: DeviceKind) -> bool {
-    match kind {
-        DeviceKind::ServoDrive | DeviceKind::AnalogIo => true,
-        DeviceKind::DigitalIo => false,
-    }
-}
-
 /// One object in the process data of one direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct MappedObject {
@@ -143,6 +135,12 @@ impl Mapping {
             mapping.bits += bits;
         }
         mapping
+    }
+
+    /// The mapping of a device type.
+    pub(super) fn of(map: &PdoMap) -> Self {
+        let entries = map.entries().iter();
+        Self::new(entries.map(|entry| (entry.index, entry.subindex, usize::from(entry.bits))))
     }
 
     /// The objects, in wire order, without padding.

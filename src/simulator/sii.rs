@@ -1,11 +1,11 @@
 //! SubDevice information interface: the EEPROM image (ETG.2010) and the registers to get at it (0x0500…).
 
-use crate::devices::PdoMap;
+use crate::devices::PdoEntry;
 
 use super::description::SimulatedDevice;
 use super::faults::SiiNumber;
 use super::process_data::{
-    MAILBOX_BYTES, MAILBOX_IN_START, MAILBOX_OUT_START, SyncManagerPlan, SyncManagerUse, has_mailbox,
+    MAILBOX_BYTES, MAILBOX_IN_START, MAILBOX_OUT_START, SyncManagerPlan, SyncManagerUse,
 };
 use super::wire::{put_u16, put_u32, u16_at};
 
@@ -198,7 +198,7 @@ fn image(simulated: &SimulatedDevice) -> Vec<u8> {
     put_u32(&mut image, 20, device.identity.product);
     put_u32(&mut image, 24, device.identity.revision);
     put_u32(&mut image, 28, device.identity.serial);
-    let coe = has_mailbox(device.kind);
+    let coe = device.kind.has_mailbox();
     if coe {
         put_u16(&mut image, 0x18 * 2, MAILBOX_OUT_START);
         put_u16(&mut image, 0x19 * 2, MAILBOX_BYTES);
@@ -259,7 +259,8 @@ fn image(simulated: &SimulatedDevice) -> Vec<u8> {
         [(50, &device.inputs, SyncManagerUse::Inputs), (51, &device.outputs, SyncManagerUse::Outputs)]
     {
         if let (Some(manager), true) = (plan.index_of(usage), map.bits() > 0) {
-            category(&mut image, number, pdo(map, manager as u8));
+            let pdos = map.pdos().flat_map(|(index, entries)| pdo(index, entries, manager as u8));
+            category(&mut image, number, pdos.collect());
         }
     }
     if device.distributed_clock {
@@ -282,12 +283,12 @@ fn category(image: &mut Vec<u8>, number: u16, mut content: Vec<u8>) {
     image.append(&mut content);
 }
 
-fn pdo(map: &PdoMap, manager: u8) -> Vec<u8> {
+fn pdo(index: u16, entries: &[PdoEntry], manager: u8) -> Vec<u8> {
     let mut bytes = vec![0; 8];
-    put_u16(&mut bytes, 0, map.pdo);
-    bytes[2] = map.entries().len() as u8;
+    put_u16(&mut bytes, 0, index);
+    bytes[2] = entries.len() as u8;
     bytes[3] = manager;
-    for entry in map.entries() {
+    for entry in entries {
         let mut raw = [0; 8];
         put_u16(&mut raw, 0, entry.index);
         raw[2] = entry.subindex;

@@ -3,7 +3,7 @@
 
 use motiond::boundary::command_queue::{Command, StampedCommand};
 use motiond::boundary::event_queue::{Event, EventKind};
-use motiond::boundary::phase_table::{Action, Actions};
+use motiond::boundary::phase_table::Action;
 use motiond::boundary::piece_queue::{Piece, PieceKind};
 use motiond::boundary::sample_ring::Sample;
 use motiond::boundary::{DaemonEnd, boundary};
@@ -165,7 +165,7 @@ impl Bench {
                 stop_input: Some(STOP_INPUT),
             },
             feed_forward: motiond::realtime::feed_forward::FeedForwardSettings::default(),
-            safe_outputs: Actions::new(&[Action::Digital { channel: SAFE_OUTPUT, on: false }]).unwrap(),
+            safe_outputs: ChannelValues::default(),
         };
         let mut channels = ChannelValues::default();
         channels.apply(Action::Digital { channel: STOP_INPUT, on: true });

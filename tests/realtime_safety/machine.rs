@@ -183,7 +183,7 @@ fn the_whole_cycle_uses_no_heap_and_no_foreign_system_call_in_any_state() {
         system_call_filter::install().expect("the kernel has seccomp");
         while !in_thread.stop.load(Ordering::Relaxed) {
             if in_thread.fault_wanted.swap(false, Ordering::Relaxed) {
-                let fault = Injection::DriveFault { device: 2, code: 0x7500, lasts: false };
+                let fault = Injection::DriveFault { drive: 2.into(), code: 0x7500, lasts: false };
                 assert!(run_loop.link_mut().is_some_and(|link| link.segment_mut().inject(fault).is_ok()));
             }
             run_loop.one_cycle(0);

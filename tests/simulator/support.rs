@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use motiond::devices::{Device, DeviceKind, Identity, PdoEntry, PdoMap, objects as o};
+use motiond::devices::{Connection, Device, DeviceKind, Identity, PdoEntry, PdoMap, objects as o};
 use motiond::fieldbus::bring_up::{BringUpError, bring_up};
 use motiond::fieldbus::bus::{Bus, ExchangeReport};
 use motiond::fieldbus::description::{BusDescription, ExpectedDevice, SdoWrite};
@@ -196,6 +196,7 @@ pub(crate) fn servo_device() -> Device {
         outputs: PdoMap::new(0x1600, &outputs).unwrap(),
         inputs: PdoMap::new(0x1A00, &inputs).unwrap(),
         distributed_clock: true,
+        connection: Connection::Cable,
     }
 }
 
@@ -220,6 +221,7 @@ pub(crate) fn cell() -> SegmentDescription {
         outputs: PdoMap::new(0x1600, outputs).unwrap(),
         inputs: PdoMap::new(0x1A00, inputs).unwrap(),
         distributed_clock: false,
+        connection: Connection::Cable,
     };
     let digital = terminal(DeviceKind::DigitalIo, 0x808, &bits(0x7000), &bits(0x6000));
     let analog = terminal(

@@ -3,7 +3,7 @@
 //! This is all it takes to plug the simulator in: frames go through [`Segment::process_frame`], what comes
 //! back is kept until it is due, and waiting is what makes time pass.
 
-use motiond::devices::{Device, DeviceKind, Identity, PdoEntry, PdoMap, objects};
+use motiond::devices::{Connection, Device, DeviceKind, Identity, PdoEntry, PdoMap, objects};
 use motiond::fieldbus::link::MAX_FRAME_BYTES;
 use motiond::fieldbus::{
     BusDescription, ExpectedDevice, FrameLink, FramePump, LinkError, PumpSettings, SdoValue, SdoWrite,
@@ -121,6 +121,7 @@ pub(crate) fn drive() -> Device {
             ],
         ),
         distributed_clock: true,
+        connection: Connection::Cable,
     }
 }
 
@@ -132,6 +133,7 @@ pub(crate) fn digital_terminal() -> Device {
         outputs: map(0x1600, &eight_bits(0x7000)),
         inputs: map(0x1A00, &eight_bits(0x6000)),
         distributed_clock: false,
+        connection: Connection::Cable,
     }
 }
 
@@ -143,6 +145,7 @@ pub(crate) fn analog_terminal() -> Device {
         outputs: map(0x1600, &[entry(0x7010, 1, 16), entry(0x7010, 2, 16)]),
         inputs: map(0x1A00, &[entry(0x6010, 1, 16), entry(0x6010, 2, 16)]),
         distributed_clock: false,
+        connection: Connection::Cable,
     }
 }
 
@@ -176,13 +179,8 @@ pub(crate) fn simulated(devices: &[Device]) -> Vec<SimulatedDevice> {
         .enumerate()
         .map(|(position, device)| {
             let name = format!("device {position}");
-            match device.kind {
-                DeviceKind::ServoDrive => {
-                    SimulatedDevice::servo_drive(&name, *device, DriveParameters::default())
-                }
-                DeviceKind::DigitalIo => SimulatedDevice::digital_io(&name, *device),
-                DeviceKind::AnalogIo => SimulatedDevice::analog_io(&name, *device),
-            }
+            SimulatedDevice::without_motor(&name, *device)
+                .unwrap_or_else(|| SimulatedDevice::servo_drive(&name, *device, DriveParameters::default()))
         })
         .collect()
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use motiond::boundary::sample_ring::Sample;
 use motiond::cli::assembly::Assembly;
+use motiond::devices::DrivePlace;
 use motiond::joints::JointVector;
 use motiond::machine::MachineState;
 use motiond::telemetry::recorder::Recorder;
@@ -32,7 +33,7 @@ fn run(assembly: &Assembly) -> (Vec<JointVector>, Vec<JointVector>, f64) {
     let setpoints = Arc::new(Mutex::new(Setpoints::default()));
     client.cell.daemon_mut().add_recorder(Box::new(Arc::clone(&setpoints)));
     let scaling = assembly.cycle_settings().unwrap().scaling;
-    let drives: Vec<usize> = assembly.cell.drives().iter().map(|(position, _)| *position).collect();
+    let drives: Vec<DrivePlace> = assembly.cell.drives().iter().map(|(place, _)| *place).collect();
     client.welding_job();
     let mut received: Vec<Vec<i64>> = vec![Vec::new(); drives.len()];
     let mut collect = |client: &mut Client| {

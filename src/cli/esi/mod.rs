@@ -8,7 +8,7 @@ use roxmltree::{Document, Node, ParsingOptions};
 
 use super::{Exit, print, print_error};
 use crate::config::drive_file::{identity_and_maps_text, read_drive_file};
-use crate::devices::{Device, DeviceKind, Identity, MAX_PDO_ENTRIES, PdoEntry, PdoMap, objects};
+use crate::devices::{Connection, Device, DeviceKind, Identity, MAX_PDO_ENTRIES, PdoEntry, PdoMap, objects};
 
 /// Longest file that is read, bytes. Families of one manufacturer fill many megabytes.
 const FILE_BYTES_MAX: u64 = 64 << 20;
@@ -205,6 +205,7 @@ fn convert(text: &str, choice: &Choice) -> Result<(String, Vec<String>), String>
         outputs,
         inputs,
         distributed_clock: sync0.is_some() && device_kind == DeviceKind::ServoDrive,
+        connection: Connection::Cable,
     };
     let name = english(device, "Name").or_else(|| kind.text()).unwrap_or("").trim();
     let file = drive_file(name, vendor, &result)?;
@@ -216,11 +217,7 @@ const fn yes(flag: bool) -> &'static str {
 }
 
 fn drive_file(name: &str, vendor: Node<'_, '_>, device: &Device) -> Result<String, String> {
-    let kind = match device.kind {
-        DeviceKind::ServoDrive => "servo_drive",
-        DeviceKind::DigitalIo => "digital_io",
-        DeviceKind::AnalogIo => "analog_io",
-    };
+    let kind = device.kind.word();
     let plain = |text: &str| {
         text.chars()
             .filter(|letter| !letter.is_control() && !"\"\\".contains(*letter))

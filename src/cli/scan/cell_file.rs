@@ -11,7 +11,7 @@ use crate::cli::bus_access::BusOptions;
 use crate::config::drive_file::{DriveFile, read_drive_file};
 use crate::config::embedded;
 use crate::config::load::read_file;
-use crate::devices::{Device, DeviceKind, PdoEntry, PdoMap, objects};
+use crate::devices::{Connection, Device, DeviceKind, PdoEntry, PdoMap, objects};
 use crate::fieldbus::scan::ScannedDevice;
 
 /// Writes the cell file and the device types nobody knows. Returns what has to be filled in, in words.
@@ -116,9 +116,12 @@ fn is_of_type(device: &ScannedDevice, file: &DriveFile) -> bool {
 
 const fn kind_word(kind: DeviceKind) -> &'static str {
     match kind {
-        DeviceKind::ServoDrive => "drive",
+        DeviceKind::ServoDrive | DeviceKind::DualServoDrive => "drive",
+        DeviceKind::Coupler => "coupler",
         DeviceKind::DigitalIo => "digital",
         DeviceKind::AnalogIo => "analog",
+        DeviceKind::Encoder => "encoder",
+        DeviceKind::ForceTorqueSensor => "force",
     }
 }
 
@@ -156,15 +159,12 @@ fn described(device: &ScannedDevice) -> Option<(String, Device)> {
         .collect();
     let name = format!("{}-{:08x}", name.trim_matches('-'), device.identity.product);
     let distributed_clock = device.clock.is_some() && kind == DeviceKind::ServoDrive;
-    Some((name, Device { kind, identity: device.identity, outputs, inputs, distributed_clock }))
+    let connection = Connection::Cable;
+    Some((name, Device { kind, identity: device.identity, outputs, inputs, distributed_clock, connection }))
 }
 
 fn drive_file_text(device: &ScannedDevice, described: &Device) -> String {
-    let kind = match described.kind {
-        DeviceKind::ServoDrive => "servo_drive",
-        DeviceKind::DigitalIo => "digital_io",
-        DeviceKind::AnalogIo => "analog_io",
-    };
+    let kind = described.kind.word();
     let mut text = format!(
         "# `{}`, read from the device by `motiond scan`: identity from its SII, process data as it was mapped.\n\n\
          format_version = 1\nkind = \"{kind}\"\ndistributed_clock = {}\n",

@@ -5,10 +5,7 @@ use super::subdevice::Outline;
 use super::tools::is_identifier;
 use super::unknown_name;
 use crate::config::document::{Range, Table, Value};
-use crate::devices::{ANALOG_CHANNELS, DIGITAL_CHANNELS, Device, DeviceKind, PdoMap};
-
-/// Raw value of an analog channel at 100 % (INTEGER16).
-pub const RAW_FULL_SCALE: i16 = i16::MAX;
+use crate::devices::{ANALOG_CHANNELS, ChannelKind, DIGITAL_CHANNELS, Device};
 
 /// A digital channel. Its number is its position in the list that holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,34 +25,17 @@ pub struct DigitalChannel {
 pub struct AnalogScaling {
     /// Value at raw 0.
     pub at_0_percent: f64,
-    /// Value at raw [`RAW_FULL_SCALE`].
+    /// Value at the largest positive raw value of the channel's width.
     pub at_100_percent: f64,
 }
 
+/// Largest positive value of a signed number of `bits`.
+#[must_use]
+pub fn full_scale(bits: u8) -> f64 {
+    (f64::from(bits) - 1.0).exp2() - 1.0
+}
+
 impl AnalogScaling {
-    /// Value in the channel's unit of a raw value.
-    ///
-    /// # Real-time
-    /// No allocation.
-    #[must_use]
-    pub fn value(&self, raw: i16) -> f64 {
-        let share = f64::from(raw) / f64::from(RAW_FULL_SCALE);
-        self.at_0_percent + share * (self.at_100_percent - self.at_0_percent)
-    }
-
-    /// Raw value nearest to a value in the channel's unit, cut to 0 to 100 %; 0 % for NaN.
-    ///
-    /// # Real-time
-    /// No allocation.
-    #[must_use]
-    pub fn raw(&self, value: f64) -> i16 {
-        let share = (value - self.at_0_percent) / (self.at_100_percent - self.at_0_percent);
-        let raw = (share.clamp(0.0, 1.0) * f64::from(RAW_FULL_SCALE)).round();
-        #[expect(clippy::cast_possible_truncation, reason = "within 0..=i16::MAX; NaN becomes 0")]
-        let raw = raw as i16;
-        raw
-    }
-
     /// Smallest and largest value that can be expressed.
     #[must_use]
     pub fn range(&self) -> (f64, f64) {
@@ -72,6 +52,8 @@ pub struct AnalogChannel {
     pub subdevice: usize,
     /// Its place in the SubDevice's process data, bits from the start of that direction.
     pub bit_offset: usize,
+    /// Its width; a signed number.
+    pub bits: u8,
     /// Unit of its values, for people; `%` for a channel without name.
     pub unit: String,
     /// Between raw value and unit.
@@ -87,9 +69,9 @@ pub struct IoMap {
     pub digital_inputs: Vec<DigitalChannel>,
     /// Digital outputs, channel 0 first; at most 64.
     pub digital_outputs: Vec<DigitalChannel>,
-    /// Analog inputs, channel 0 first; at most 8.
+    /// Analog inputs, channel 0 first; at most 16.
     pub analog_inputs: Vec<AnalogChannel>,
-    /// Analog outputs, channel 0 first; at most 8.
+    /// Analog outputs, channel 0 first; at most 16.
     pub analog_outputs: Vec<AnalogChannel>,
 }
 
@@ -216,45 +198,56 @@ pub(super) fn read_io(root: &mut Table<'_>, subdevices: Option<&[Outline<'_>]>) 
     ReadIo { names, valid: reader.complete.then_some(io) }
 }
 
-/// The channels of one terminal, in the order of its process data. Padding is none.
+/// The channels of one device, in the order of its process data: single bits are digital, numbers of 8, 16 or 32
+/// bits analog. Padding is none.
 fn add_channels(io: &mut IoMap, position: usize, device: &Device) {
-    let bits = match device.kind {
-        DeviceKind::ServoDrive => return,
-        DeviceKind::DigitalIo => 1,
-        DeviceKind::AnalogIo => 16,
-    };
-    let offsets = |map: &PdoMap| -> Vec<usize> {
-        map.entries()
-            .iter()
-            .filter(|entry| entry.index != 0 && entry.bits == bits)
-            .filter_map(|entry| map.bit_offset(entry.index, entry.subindex))
-            .collect()
-    };
-    let digital = |bit_offset| DigitalChannel { name: None, subdevice: position, bit_offset, safe: false };
-    let analog = |bit_offset| AnalogChannel {
-        name: None,
-        subdevice: position,
-        bit_offset,
-        unit: "%".to_owned(),
-        scaling: AnalogScaling { at_0_percent: 0.0, at_100_percent: 100.0 },
-        safe: 0.0,
-    };
-    let (inputs, outputs) = (offsets(&device.inputs), offsets(&device.outputs));
-    match device.kind {
-        DeviceKind::ServoDrive => {}
-        DeviceKind::DigitalIo => {
-            io.digital_inputs.extend(inputs.into_iter().map(digital));
-            io.digital_outputs.extend(outputs.into_iter().map(digital));
-        }
-        DeviceKind::AnalogIo => {
-            io.analog_inputs.extend(inputs.into_iter().map(analog));
-            io.analog_outputs.extend(outputs.into_iter().map(analog));
+    if device.kind.axes() > 0 {
+        return;
+    }
+    for (map, digital, analog) in [
+        (&device.inputs, &mut io.digital_inputs, &mut io.analog_inputs),
+        (&device.outputs, &mut io.digital_outputs, &mut io.analog_outputs),
+    ] {
+        let mut bit_offset = 0;
+        for entry in map.entries() {
+            match entry.channel() {
+                Some(ChannelKind::Digital) => {
+                    digital.push(DigitalChannel { name: None, subdevice: position, bit_offset, safe: false });
+                }
+                Some(ChannelKind::Analog) if bit_offset % 8 == 0 => analog.push(AnalogChannel {
+                    name: None,
+                    subdevice: position,
+                    bit_offset,
+                    bits: entry.bits,
+                    unit: "%".to_owned(),
+                    scaling: AnalogScaling { at_0_percent: 0.0, at_100_percent: 100.0 },
+                    safe: 0.0,
+                }),
+                Some(ChannelKind::Analog) | None => {}
+            }
+            bit_offset += usize::from(entry.bits);
         }
     }
 }
 
 /// Where a channel is: its SubDevice by name, and its number on that device.
 type Place<'a> = (&'a str, usize);
+
+/// Between raw value and unit, in either of two forms.
+fn read_scaling(table: &mut Table<'_>, any: Range, bits: u8) -> Option<AnalogScaling> {
+    if table.has("counts_per_unit") {
+        let counts = table.number("counts_per_unit", Range::new(1e-3, 1e9, "counts"));
+        let offset = table.number_or("offset", any, 0.0);
+        let (counts, offset) = (counts?, offset?);
+        return Some(AnalogScaling {
+            at_0_percent: offset,
+            at_100_percent: offset + full_scale(bits) / counts,
+        });
+    }
+    let at_0_percent = table.number("at_0_percent", any);
+    let at_100_percent = table.number("at_100_percent", any);
+    Some(AnalogScaling { at_0_percent: at_0_percent?, at_100_percent: at_100_percent? })
+}
 
 /// Reads the tables of channels by name.
 struct Reader<'a> {
@@ -293,10 +286,10 @@ impl Reader<'_> {
             let unit = table.required("unit", || "the unit's symbol".to_owned());
             written.unit = unit.and_then(|value| value.text(16)).map(str::to_owned);
             let any = Range::new(-1e6, 1e6, "in the channel's unit");
-            let at_0_percent = table.number("at_0_percent", any);
-            let at_100_percent = table.number("at_100_percent", any);
+            let bits = number.and_then(|number| channels.get(number)).map_or(16, |channel| channel.bits);
+            let scaling = read_scaling(table, any, bits);
             let safe = if output { table.number_or("safe", any, 0.0) } else { Some(0.0) };
-            let scaling = AnalogScaling { at_0_percent: at_0_percent?, at_100_percent: at_100_percent? };
+            let scaling = scaling?;
             let (smallest, largest) = scaling.range();
             if largest - smallest < 1e-9 {
                 table.problem(
@@ -419,22 +412,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scaling_there_and_back_is_exact_to_one_step() {
-        let scaling = AnalogScaling { at_0_percent: 10.0, at_100_percent: 50.0 };
-        let step = 40.0 / f64::from(RAW_FULL_SCALE);
-        for value in [10.0, 10.001, 23.4, 49.99, 50.0] {
-            assert!((scaling.value(scaling.raw(value)) - value).abs() <= step / 2.0 + 1e-12, "{value}");
-        }
-        assert_eq!(scaling.raw(60.0), RAW_FULL_SCALE);
-        assert_eq!(scaling.raw(-5.0), 0);
-        assert_eq!(scaling.raw(f64::NAN), 0);
-    }
-
-    #[test]
     fn a_falling_scale_works_as_well() {
         let scaling = AnalogScaling { at_0_percent: 10.0, at_100_percent: 0.0 };
-        assert_eq!(scaling.raw(10.0), 0);
-        assert_eq!(scaling.raw(0.0), RAW_FULL_SCALE);
         assert_eq!(scaling.range(), (0.0, 10.0));
+        assert_eq!((full_scale(16), full_scale(32)), (32767.0, 2_147_483_647.0));
     }
 }

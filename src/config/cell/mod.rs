@@ -16,7 +16,7 @@ mod welding;
 pub use collision::{CollisionSettings, NamedGuard};
 pub use coupling::Coupling;
 pub use dynamics::{FeedForward, TorqueLimits};
-pub use io::{AnalogChannel, AnalogScaling, DigitalChannel, IoMap, RAW_FULL_SCALE};
+pub use io::{AnalogChannel, AnalogScaling, DigitalChannel, IoMap, full_scale};
 pub use link::{DistributedClock, Link, LinkKind, RealtimeSettings, Sockets};
 pub use mastering::WithoutRecord;
 pub use robot::{Robot, RobotSource, TcpLimits};
@@ -29,6 +29,7 @@ pub use welding::WeldingBinding;
 use super::document::{Node, Range, Table, Value, listed};
 use super::kinematic_model::KinematicModel;
 use super::problem::{Problem, Problems};
+use crate::devices::DrivePlace;
 use crate::joints::{JointLimits, MAX_JOINTS};
 
 /// The only format of a cell file so far.
@@ -99,14 +100,15 @@ impl Cell {
         self.coupling.len()
     }
 
-    /// The drive of each joint with its position on the bus, joint 1 first.
+    /// The drive of each joint with its place on the bus, joint 1 first.
     #[must_use]
-    pub fn drives(&self) -> Vec<(usize, &Drive)> {
+    pub fn drives(&self) -> Vec<(DrivePlace, &Drive)> {
         let mut drives: Vec<_> = self
             .subdevices
             .iter()
             .enumerate()
-            .filter_map(|(position, subdevice)| subdevice.drive.as_ref().map(|drive| (position, drive)))
+            .flat_map(|(position, subdevice)| subdevice.drives.iter().map(move |drive| (position, drive)))
+            .map(|(position, drive)| (DrivePlace { subdevice: position, axis: drive.axis }, drive))
             .collect();
         drives.sort_by_key(|(_, drive)| drive.joint);
         drives

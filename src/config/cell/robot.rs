@@ -196,8 +196,14 @@ pub(super) fn check_model(
 /// A sliding joint needs a drive with a lead, a turning one a drive without.
 pub(super) fn check_leads(root: &Table<'_>, model: &KinematicModel, subdevices: &[SubDevice]) -> Option<()> {
     let mut fits = true;
-    for (position, subdevice) in subdevices.iter().enumerate() {
-        let Some(drive) = &subdevice.drive else { continue };
+    let drives = subdevices.iter().enumerate().flat_map(|(position, subdevice)| {
+        let own = subdevice.drives.iter().enumerate();
+        own.map(move |(at, drive)| match subdevice.device.kind.axes() {
+            0 | 1 => (format!("subdevices[{position}]"), drive),
+            _ => (format!("subdevices[{position}].axes[{at}]"), drive),
+        })
+    });
+    for (place, drive) in drives {
         let slides = model.chain.joint_kind(drive.joint) == Some(JointKind::Prismatic);
         let joint = drive.joint + 1;
         let (message, allowed, remedy) = match (slides, drive.lead) {
@@ -211,7 +217,7 @@ pub(super) fn check_leads(root: &Table<'_>, model: &KinematicModel, subdevices: 
             }
             (true, Some(_)) | (false, None) => continue,
         };
-        root.problem(&format!("subdevices[{position}].lead_mm"), message, allowed, remedy);
+        root.problem(&format!("{place}.lead_mm"), message, allowed, remedy);
         fits = false;
     }
     fits.then_some(())

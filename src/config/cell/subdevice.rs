@@ -5,7 +5,7 @@ use std::f64::consts::TAU;
 use super::{listed, seconds, unknown_name};
 use crate::config::document::{Range, Table, Value};
 use crate::config::drive_file::DriveFile;
-use crate::devices::{Device, DeviceKind, MAX_SUBDEVICES};
+use crate::devices::{Device, DeviceKind, MAX_AXES, MAX_SUBDEVICES};
 use crate::joints::MAX_JOINTS;
 
 /// One SubDevice.
@@ -17,19 +17,21 @@ pub struct SubDevice {
     pub device_type: String,
     /// Its type.
     pub device: Device,
-    /// What it turns; `Some` exactly for [`DeviceKind::ServoDrive`].
-    pub drive: Option<Drive>,
+    /// What its axes turn: one for a servo drive, one or two for one with two axes, none for anything else.
+    pub drives: Vec<Drive>,
     /// SDOs written in PRE-OP, in this order.
     pub startup: Vec<StartupSdo>,
 }
 
-/// A servo drive at its joint.
+/// One axis of a servo drive at its joint.
 ///
 /// `counts = offset + sign · gear_ratio · counts_per_turn / 2π · m`, modulo 2^`counter_bits`, where `m`
 /// (rad) is the position after the gear; joints follow from all `m` by the
 /// [`Coupling`](super::Coupling).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Drive {
+    /// Which axis of its SubDevice, counted from 0.
+    pub axis: usize,
     /// The joint it turns, counted from 0. Every joint has one drive.
     pub joint: usize,
     /// Counts in one turn of the motor.
@@ -126,8 +128,7 @@ pub(super) struct Read<'a> {
 impl Read<'_> {
     /// How many drives there are; `None` while a SubDevice is of unknown kind.
     pub(super) fn drive_count(&self) -> Option<usize> {
-        let drives: Option<Vec<bool>> = self.outlines.iter().map(|outline| outline.is_drive).collect();
-        drives.map(|drives| drives.into_iter().filter(|is_drive| *is_drive).count())
+        self.outlines.iter().map(|outline| outline.drive_count).sum()
     }
 }
 
@@ -136,16 +137,16 @@ pub(super) struct Outline<'a> {
     pub(super) name: Option<&'a str>,
     /// Its type; `None` when that is unknown or has mistakes itself.
     pub(super) device: Option<Device>,
-    /// `None`: cannot be told.
-    is_drive: Option<bool>,
-    /// The joint it turns, counted from 0.
-    joint: Option<usize>,
+    /// How many joints it turns; `None`: cannot be told.
+    drive_count: Option<usize>,
+    /// The joints its axes turn, counted from 0, each with its place in the file.
+    joints: Vec<(usize, Value<'a>)>,
 }
 
 impl Outline<'_> {
     /// True for what may be a terminal, but nothing says which channels it has.
     pub(super) fn may_be_terminal_of_unknown_type(&self) -> bool {
-        self.device.is_none() && self.is_drive != Some(true)
+        self.device.is_none() && self.drive_count.is_none_or(|count| count == 0)
     }
 }
 
@@ -169,17 +170,16 @@ pub(super) fn read_subdevices<'a>(
         }
     }
     let read = Read { outlines, valid: read.into_iter().collect() };
-    check_joints(&items, &read, joint_count);
+    check_joints(&read, joint_count);
     Some(read)
 }
 
 /// Every joint from 1 to the number of drives has one drive. Then none of them is without one.
-fn check_joints(items: &[Value<'_>], read: &Read<'_>, joint_count: Option<usize>) {
+fn check_joints(read: &Read<'_>, joint_count: Option<usize>) {
     // Where the two differ, that is a mistake of its own.
     let count = joint_count.max(read.drive_count()).unwrap_or(MAX_JOINTS);
     let mut driven = [false; MAX_JOINTS];
-    for (item, outline) in items.iter().zip(&read.outlines) {
-        let Some(joint) = outline.joint else { continue };
+    for &(joint, ref item) in read.outlines.iter().flat_map(|outline| &outline.joints) {
         if joint >= count {
             item.problem(
                 format!("joint {} of an arm with {count} joints", joint + 1),
@@ -205,7 +205,7 @@ fn read_subdevice<'a, 't>(
     types: &'t [DeviceType],
     wrong_types: &mut Vec<&'t str>,
 ) -> (Outline<'a>, Option<SubDevice>) {
-    let mut outline = Outline { name: None, device: None, is_drive: None, joint: None };
+    let mut outline = Outline { name: None, device: None, drive_count: None, joints: Vec::new() };
     let Some(mut table) = item.table() else { return (outline, None) };
     outline.name = table.identifier("name");
     let type_value = table.required("type", || listed(types.iter().map(|(name, _)| name)));
@@ -230,19 +230,31 @@ fn read_subdevice<'a, 't>(
     let file = found.and_then(|(_, file)| file.as_ref());
     outline.device = file.map(|file| file.device);
     let kind = outline.device.map(|device| device.kind);
-    // Of an unknown type only drives have a joint.
-    let is_drive = kind.map_or_else(|| table.has("joint"), |kind| kind == DeviceKind::ServoDrive);
-    outline.is_drive = (kind.is_some() || is_drive).then_some(is_drive);
-    let drive =
-        if is_drive { read_drive(&mut table, &mut outline.joint, file).map(Some) } else { Some(None) };
-    let startup = match kind {
-        // No mailbox, so `startup_sdos` is an unknown key here.
-        Some(DeviceKind::DigitalIo) => Some(Vec::new()),
-        Some(DeviceKind::ServoDrive | DeviceKind::AnalogIo) | None => {
-            table.or_default("startup_sdos", Vec::new(), |value| read_startup(&value))
-        }
+    // Of an unknown type only drives have a joint, or axes.
+    let axes = match kind {
+        Some(kind) => Some(kind.axes()),
+        None if table.has("axes") => Some(MAX_AXES),
+        None => table.has("joint").then_some(1),
     };
-    if outline.is_drive.is_none() {
+    let drives = match axes {
+        Some(0) | None => Some(Vec::new()),
+        Some(1) => {
+            let drive = read_drive(&mut table, item, 0, &mut outline.joints, file);
+            outline.drive_count = Some(1);
+            drive.map(|drive| vec![drive])
+        }
+        Some(axes) => read_axes(&mut table, axes, &mut outline, file),
+    };
+    if kind.is_some_and(|kind| kind.axes() == 0) {
+        outline.drive_count = Some(0);
+    }
+    let startup = if kind.is_none_or(DeviceKind::has_mailbox) {
+        table.or_default("startup_sdos", Vec::new(), |value| read_startup(&value))
+    } else {
+        // No mailbox, so `startup_sdos` is an unknown key here.
+        Some(Vec::new())
+    };
+    if axes.is_none() {
         table.abandon();
     }
     let read = || {
@@ -253,7 +265,7 @@ fn read_subdevice<'a, 't>(
             name: outline.name?.to_owned(),
             device_type: device_type.clone(),
             device: file?.device,
-            drive: drive?,
+            drives: drives?,
             startup: before,
         })
     };
@@ -267,10 +279,44 @@ pub(super) fn read_joint(table: &mut Table<'_>, joint_count: usize) -> Option<us
     table.whole::<usize>("joint", 1..=last).and_then(|joint| joint.checked_sub(1))
 }
 
-/// Reads a drive; `joint` is set as soon as it is known, whatever else is wrong.
-fn read_drive(table: &mut Table<'_>, joint: &mut Option<usize>, file: Option<&DriveFile>) -> Option<Drive> {
-    *joint = read_joint(table, MAX_JOINTS);
-    let joint = *joint;
+/// Reads the axes of a drive that has several: a table each, in their order unless they say which they are.
+fn read_axes<'a>(
+    table: &mut Table<'a>,
+    axes: usize,
+    outline: &mut Outline<'a>,
+    file: Option<&DriveFile>,
+) -> Option<Vec<Drive>> {
+    let items = table.list("axes", 1..=axes)?;
+    outline.drive_count = Some(items.len());
+    let mut taken = [false; MAX_AXES];
+    let read = items.iter().enumerate().map(|(at, item)| {
+        let mut table = item.table()?;
+        let last = i64::try_from(axes).unwrap_or(1);
+        let axis = table.or_default("axis", at + 1, |value| value.whole(1..=last));
+        let axis = axis.and_then(|axis: usize| axis.checked_sub(1));
+        if let Some(taken) = axis.and_then(|axis| taken.get_mut(axis))
+            && std::mem::replace(taken, true)
+        {
+            item.problem("another entry is this axis", "every axis once", "correct `axis`");
+            table.abandon();
+            return None;
+        }
+        read_drive(&mut table, item, axis.unwrap_or(at), &mut outline.joints, file).filter(|_| axis.is_some())
+    });
+    let read: Vec<Option<Drive>> = read.collect();
+    read.into_iter().collect()
+}
+
+/// Reads an axis of a drive; its joint is noted as soon as it is known, whatever else is wrong.
+fn read_drive<'a>(
+    table: &mut Table<'a>,
+    item: &Value<'a>,
+    axis: usize,
+    joints: &mut Vec<(usize, Value<'a>)>,
+    file: Option<&DriveFile>,
+) -> Option<Drive> {
+    let joint = read_joint(table, MAX_JOINTS);
+    joints.extend(joint.map(|joint| (joint, item.clone())));
     const COUNTS: std::ops::RangeInclusive<i64> = 16..=1 << 31;
     let counts_per_turn = match file.and_then(|file| file.counts_per_turn) {
         // A family with one encoder says it once, in its file.
@@ -310,6 +356,7 @@ fn read_drive(table: &mut Table<'_>, joint: &mut Option<usize>, file: Option<&Dr
     let friction = table.number_or("friction_nm", Range::new(0.0, 1000.0, "Nm"), 0.0);
     let viscous_friction = table.number_or("viscous_friction_nm_s", Range::new(0.0, 1000.0, "Nm s/rad"), 0.0);
     Some(Drive {
+        axis,
         joint: joint?,
         counts_per_turn: counts_per_turn?,
         counter_bits: counter_bits?,

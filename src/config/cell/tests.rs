@@ -311,7 +311,7 @@ fn the_shipped_cell_holds_si_units() {
     assert!((cell.tcp_limits.speed_max - 1.5).abs() < 1e-12);
     assert!((cell.work_objects[0].x_base_work.translation.x - 0.85).abs() < 1e-12);
     let (position, drive) = cell.drives()[1];
-    assert_eq!((position, drive.joint), (1, 1));
+    assert_eq!((position, drive.joint), (1.into(), 1));
     let counts_per_radian = 161.0 * 8_388_608.0 / std::f64::consts::TAU;
     assert!((drive.counts_per_radian() - counts_per_radian).abs() < 1e-6);
     assert!((drive.position_at_count_0() + 2_132_483_648.0 / counts_per_radian).abs() < 1e-12);

@@ -296,7 +296,7 @@ pub(super) fn read_identities<L: FrameLink>(pump: &mut FramePump<L>) -> Vec<Foun
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::devices::{Device, DeviceKind, PdoMap};
+    use crate::devices::{Connection, Device, DeviceKind, PdoMap};
 
     fn identity(product: u32) -> Identity {
         Identity { vendor: 1, product, revision: 1, serial: 0 }
@@ -314,6 +314,7 @@ mod tests {
                     outputs: PdoMap::EMPTY,
                     inputs: PdoMap::EMPTY,
                     distributed_clock: false,
+                    connection: Connection::Cable,
                 },
                 alias: None,
                 startup: Vec::new(),

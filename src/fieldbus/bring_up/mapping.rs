@@ -2,7 +2,7 @@
 //! at once: a script for each, whose mailbox requests take turns on the wire.
 
 use super::error::{BringUpError, Direction, SdoProblem};
-use crate::devices::{DeviceKind, MAX_PDO_ENTRIES, PdoMap};
+use crate::devices::{MAX_PDO_ENTRIES, MAX_PDOS, PdoEntry, PdoMap};
 use crate::fieldbus::description::{BusDescription, ExpectedDevice, SdoValue};
 use crate::fieldbus::frame_pump::FramePump;
 use crate::fieldbus::link::FrameLink;
@@ -90,11 +90,7 @@ struct DeviceScript<'a> {
 
 impl DeviceScript<'_> {
     async fn configure(&self, expected: &ExpectedDevice) -> Result<(), BringUpError> {
-        let has_mailbox = match expected.device.kind {
-            DeviceKind::ServoDrive | DeviceKind::AnalogIo => true,
-            DeviceKind::DigitalIo => false,
-        };
-        if has_mailbox {
+        if expected.device.kind.has_mailbox() {
             self.map(Direction::Outputs, OUTPUT_ASSIGNMENT, &expected.device.outputs).await?;
             self.map(Direction::Inputs, INPUT_ASSIGNMENT, &expected.device.inputs).await?;
         }
@@ -114,56 +110,57 @@ impl DeviceScript<'_> {
 
     /// Makes the device exchange exactly the described objects; writes only when it does not already.
     async fn map(&self, direction: Direction, assignment: u16, map: &PdoMap) -> Result<(), BringUpError> {
-        let expected: Vec<u32> = map.entries().iter().map(|entry| entry.mapping_value()).collect();
-        if self.mapped(assignment, map.pdo).await? == Some(expected.clone()) {
+        let expected = described(map);
+        if self.mapped(assignment).await?.as_ref() == Some(&expected) {
             return Ok(());
         }
-        // Order of ETG.1000.6: empty the assignment, empty and fill the PDO, fill the assignment.
+        // Order of ETG.1000.6: empty the assignment, empty and fill the PDOs, fill the assignment.
         self.write(assignment, 0, SdoValue::U8(0)).await?;
-        if map.pdo != 0 {
-            self.write(map.pdo, 0, SdoValue::U8(0)).await?;
-            for (subindex, value) in (1_u8..).zip(&expected) {
-                self.write(map.pdo, subindex, SdoValue::U32(*value)).await?;
+        for (pdo, entries) in &expected {
+            self.write(*pdo, 0, SdoValue::U8(0)).await?;
+            for (subindex, value) in (1_u8..).zip(entries) {
+                self.write(*pdo, subindex, SdoValue::U32(*value)).await?;
             }
-            let count = u8::try_from(expected.len()).unwrap_or(u8::MAX);
-            self.write(map.pdo, 0, SdoValue::U8(count)).await?;
-            self.write(assignment, 1, SdoValue::U16(map.pdo)).await?;
-            self.write(assignment, 0, SdoValue::U8(1)).await?;
+            self.write(*pdo, 0, SdoValue::U8(count_of(entries))).await?;
         }
-        match self.mapped(assignment, map.pdo).await? {
+        if !expected.is_empty() {
+            for (subindex, (pdo, _)) in (1_u8..).zip(&expected) {
+                self.write(assignment, subindex, SdoValue::U16(*pdo)).await?;
+            }
+            self.write(assignment, 0, SdoValue::U8(count_of(&expected))).await?;
+        }
+        match self.mapped(assignment).await? {
             Some(found) if found == expected => Ok(()),
             found => Err(BringUpError::Mapping {
                 position: self.position,
                 name: self.name.into(),
                 direction,
-                expected,
-                found: found.unwrap_or_default(),
+                expected: expected.into_iter().flat_map(|(_, entries)| entries).collect(),
+                found: found.unwrap_or_default().into_iter().flat_map(|(_, entries)| entries).collect(),
             }),
         }
     }
 
-    /// The objects in `pdo` when exactly that PDO is assigned (none assigned for `pdo` 0), else `None`.
-    async fn mapped(&self, assignment: u16, pdo: u16) -> Result<Option<Vec<u32>>, BringUpError> {
+    /// The PDOs assigned to a direction with the objects in each; `None`: more than we ever assign.
+    async fn mapped(&self, assignment: u16) -> Result<Option<Mapped>, BringUpError> {
         let assigned = match self.client.upload(assignment, 0).await {
             Ok(bytes) => number(&bytes),
             // A device without this direction may not have the object at all.
-            Err(MailboxProblem::Aborted { code: NO_SUCH_OBJECT }) if pdo == 0 => 0,
+            Err(MailboxProblem::Aborted { code: NO_SUCH_OBJECT }) => 0,
             Err(problem) => return Err(self.failure(assignment, 0, problem.into())),
         };
-        if pdo == 0 {
-            return Ok((assigned == 0).then(Vec::new));
-        }
-        if assigned != 1 || self.read_number(assignment, 1).await? != u32::from(pdo) {
-            return Ok(None);
-        }
-        let count = self.read_number(pdo, 0).await?;
-        let Some(count) = u8::try_from(count).ok().filter(|&count| usize::from(count) <= MAX_PDO_ENTRIES)
-        else {
-            return Ok(None);
-        };
+        let Some(assigned) = at_most(assigned, MAX_PDOS) else { return Ok(None) };
         let mut mapped = Vec::new();
-        for subindex in 1..=count {
-            mapped.push(self.read_number(pdo, subindex).await?);
+        for place in 1..=assigned {
+            let pdo = self.read_number(assignment, place).await?;
+            let Ok(pdo) = u16::try_from(pdo) else { return Ok(None) };
+            let count = self.read_number(pdo, 0).await?;
+            let Some(count) = at_most(count, MAX_PDO_ENTRIES) else { return Ok(None) };
+            let mut entries = Vec::new();
+            for subindex in 1..=count {
+                entries.push(self.read_number(pdo, subindex).await?);
+            }
+            mapped.push((pdo, entries));
         }
         Ok(Some(mapped))
     }
@@ -189,6 +186,24 @@ impl DeviceScript<'_> {
     fn failure(&self, index: u16, subindex: u8, problem: SdoProblem) -> BringUpError {
         BringUpError::Sdo { position: self.position, name: self.name.into(), index, subindex, problem }
     }
+}
+
+/// The PDOs of a direction, each with its entries as they are written.
+type Mapped = Vec<(u16, Vec<u32>)>;
+
+fn described(map: &PdoMap) -> Mapped {
+    let written = |(pdo, entries): (u16, &[PdoEntry])| {
+        (pdo, entries.iter().map(|entry| entry.mapping_value()).collect())
+    };
+    map.pdos().map(written).collect()
+}
+
+fn at_most(count: u32, most: usize) -> Option<u8> {
+    u8::try_from(count).ok().filter(|&count| usize::from(count) <= most)
+}
+
+fn count_of<T>(list: &[T]) -> u8 {
+    u8::try_from(list.len()).unwrap_or(u8::MAX)
 }
 
 /// Up to four bytes as a number.

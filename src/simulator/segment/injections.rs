@@ -1,10 +1,12 @@
 //! Switches faults on in a running segment.
 
-use crate::devices::MAX_SUBDEVICES;
+use crate::devices::{DrivePlace, MAX_SUBDEVICES};
 
 use super::super::faults::SubDeviceFault;
 use super::super::injection::{Injection, InjectionError};
+use super::super::servo::Servo;
 use super::super::subdevice::SubDevice;
+use super::super::terminal::Terminal;
 use super::Segment;
 
 impl Segment {
@@ -59,12 +61,38 @@ impl Segment {
                     return Err(InjectionError::WrongKind { device });
                 }
             }
-            Injection::DriveFault { .. }
-            | Injection::SafeTorqueOff { .. }
-            | Injection::VoltageLoss { .. }
-            | Injection::EncoderJump { .. }
-            | Injection::ShaftSwitch { .. }
-            | Injection::PlantStall { .. } => return self.inject_into_drive(injection),
+            Injection::DriveFault { drive, code, lasts } => {
+                let now = self.now;
+                self.servo_mut(drive)?.inject_fault(code, lasts, now);
+            }
+            Injection::EncoderJump { drive, counts } => {
+                let device = self.device_mut(drive.subdevice)?;
+                match device.terminal_mut().and_then(Terminal::encoder_mut) {
+                    Some(encoder) => encoder.jump(counts),
+                    None => self.servo_mut(drive)?.jump_encoder(counts),
+                }
+            }
+            Injection::PlantStall { drive, stalled } => self.servo_mut(drive)?.set_stalled(stalled),
+            Injection::ShaftSwitch { drive, switch, level } => {
+                let now = self.now;
+                self.servo_mut(drive)?.force_switch(switch, level, now);
+            }
+            Injection::SafeTorqueOff { device, active } => {
+                let now = self.now;
+                self.each_servo(device, |servo| servo.set_safe_torque_off(active, now))?;
+            }
+            Injection::VoltageLoss { device, lost } => {
+                let now = self.now;
+                self.each_servo(device, |servo| servo.set_voltage_lost(lost, now))?;
+            }
+            Injection::EncoderSpeed { device, counts_s } => {
+                let encoder = self.device_mut(device)?.terminal_mut().and_then(Terminal::encoder_mut);
+                encoder.ok_or(InjectionError::WrongKind { device })?.set_speed(counts_s);
+            }
+            Injection::Wrench { device, wrench } => {
+                let sensor = self.device_mut(device)?.terminal_mut().and_then(Terminal::force_sensor_mut);
+                sensor.ok_or(InjectionError::WrongKind { device })?.set_wrench(wrench);
+            }
             Injection::ClockStep { device, by_ns } => {
                 let clock = self.device_mut(device)?.esc.clock.as_mut();
                 clock.ok_or(InjectionError::NoClock { device })?.step(by_ns);
@@ -104,57 +132,26 @@ impl Segment {
         Ok(())
     }
 
-    fn inject_into_drive(&mut self, injection: Injection) -> Result<(), InjectionError> {
-        let now = self.now;
-        let selected = match injection {
-            Injection::SafeTorqueOff { device, .. } | Injection::VoltageLoss { device, .. } => device,
-            Injection::DriveFault { device, .. }
-            | Injection::EncoderJump { device, .. }
-            | Injection::ShaftSwitch { device, .. }
-            | Injection::PlantStall { device, .. } => Some(device),
-            Injection::Frames(_)
-            | Injection::Flapping(_)
-            | Injection::Mailbox { .. }
-            | Injection::SubDevice { .. }
-            | Injection::DropFrames { .. }
-            | Injection::DuplicateFrames { .. }
-            | Injection::DelayFrames { .. }
-            | Injection::CorruptFrames { .. }
-            | Injection::WorkingCounterOffset { .. }
-            | Injection::Detach { .. }
-            | Injection::Attach
-            | Injection::PowerCycle { .. }
-            | Injection::AlError { .. }
-            | Injection::RefuseState { .. }
-            | Injection::Emergency { .. }
-            | Injection::ClockStep { .. }
-            | Injection::ClockDrift { .. }
-            | Injection::PortErrors { .. }
-            | Injection::StopInput { .. }
-            | Injection::DigitalInput { .. }
-            | Injection::AnalogInput { .. }
-            | Injection::PowerSource(_) => return Ok(()),
-        };
-        if let Some(device) = selected {
-            self.device_mut(device)?.servo_mut().ok_or(InjectionError::WrongKind { device })?;
+    fn servo_mut(&mut self, place: DrivePlace) -> Result<&mut Servo, InjectionError> {
+        let device = place.subdevice;
+        let servos = self.device_mut(device)?.servos_mut();
+        servos.get_mut(place.axis).ok_or(InjectionError::WrongKind { device })
+    }
+
+    /// All axes of a SubDevice, or of all of them.
+    fn each_servo(
+        &mut self,
+        device: Option<usize>,
+        mut act: impl FnMut(&mut Servo),
+    ) -> Result<(), InjectionError> {
+        if let Some(device) = device
+            && self.device_mut(device)?.servos_mut().is_empty()
+        {
+            return Err(InjectionError::WrongKind { device });
         }
-        for (position, device) in self.devices.iter_mut().enumerate() {
-            let Some(servo) = device.servo_mut().filter(|_| selected.is_none_or(|only| only == position))
-            else {
-                continue;
-            };
-            if let Injection::DriveFault { code, lasts, .. } = injection {
-                servo.inject_fault(code, lasts, now);
-            } else if let Injection::SafeTorqueOff { active, .. } = injection {
-                servo.set_safe_torque_off(active, now);
-            } else if let Injection::VoltageLoss { lost, .. } = injection {
-                servo.set_voltage_lost(lost, now);
-            } else if let Injection::EncoderJump { counts, .. } = injection {
-                servo.jump_encoder(counts);
-            } else if let Injection::ShaftSwitch { switch, level, .. } = injection {
-                servo.force_switch(switch, level, now);
-            } else if let Injection::PlantStall { stalled, .. } = injection {
-                servo.set_stalled(stalled);
+        for (position, found) in self.devices.iter_mut().enumerate() {
+            if device.is_none_or(|device| device == position) {
+                found.servos_mut().iter_mut().for_each(&mut act);
             }
         }
         Ok(())

@@ -1,12 +1,12 @@
 //! What tests and drills may look at.
 
-use crate::devices::DeviceKind;
+use crate::devices::{DeviceKind, DrivePlace};
 use crate::units::Nanoseconds;
 
 use super::super::al_state::{AlState, AlStatus};
 use super::super::description::Channel;
 use super::super::equipment::{PowerSource, PowerSourceSnapshot};
-use super::super::servo::{DriveSnapshot, ReceivedSetpoint};
+use super::super::servo::{DriveSnapshot, ReceivedSetpoint, Servo};
 use super::super::subdevice::SubDevice;
 use super::super::terminal::Terminal;
 use super::{Segment, SegmentStatistics};
@@ -89,32 +89,42 @@ impl Segment {
         })
     }
 
-    /// A drive, seen from outside; `None` when the SubDevice is no drive.
+    /// A drive, seen from outside; `None` when there is no such axis.
     #[must_use]
-    pub fn drive(&self, device: usize) -> Option<DriveSnapshot> {
-        Some(self.devices.get(device)?.servo()?.snapshot())
+    pub fn drive(&self, place: impl Into<DrivePlace>) -> Option<DriveSnapshot> {
+        Some(self.servo(place.into())?.snapshot())
     }
 
     /// The last setpoint a drive took over in OP.
     #[must_use]
-    pub fn last_received(&self, device: usize) -> Option<ReceivedSetpoint> {
-        self.devices.get(device)?.servo()?.last_received()
+    pub fn last_received(&self, place: impl Into<DrivePlace>) -> Option<ReceivedSetpoint> {
+        self.servo(place.into())?.last_received()
+    }
+
+    fn servo(&self, place: DrivePlace) -> Option<&Servo> {
+        self.devices.get(place.subdevice)?.servos().get(place.axis)
     }
 
     /// Takes out all setpoints a drive has taken over in OP since the last call, oldest first. Returns how many
     /// more there were that had been overwritten ([`SegmentDescription::record_capacity`](crate::simulator::SegmentDescription::record_capacity)]).
-    pub fn drain_received(&mut self, device: usize, take: impl FnMut(ReceivedSetpoint)) -> u64 {
-        let servo = self.devices.get_mut(device).and_then(SubDevice::servo_mut);
+    pub fn drain_received(
+        &mut self,
+        place: impl Into<DrivePlace>,
+        take: impl FnMut(ReceivedSetpoint),
+    ) -> u64 {
+        let place = place.into();
+        let device = self.devices.get_mut(place.subdevice);
+        let servo = device.and_then(|device| device.servos_mut().get_mut(place.axis));
         servo.map_or(0, |servo| servo.drain_received(take))
     }
 
-    /// All digital outputs of a terminal as applied, channel 0 in bit 0; zero when it is no digital terminal.
+    /// All digital outputs of a terminal as applied, channel 0 in bit 0; zero when it has none.
     #[must_use]
     pub fn digital_outputs(&self, device: usize) -> u64 {
         self.terminal(device).map_or(0, Terminal::digital_outputs)
     }
 
-    /// All digital inputs of a terminal, channel 0 in bit 0; zero when it is no digital terminal.
+    /// All digital inputs of a terminal, channel 0 in bit 0; zero when it has none.
     #[must_use]
     pub fn digital_inputs(&self, device: usize) -> u64 {
         self.terminal(device).map_or(0, Terminal::digital_inputs)
@@ -122,13 +132,13 @@ impl Segment {
 
     /// An analog output as applied, 32767 = 10 V; zero when there is no such channel.
     #[must_use]
-    pub fn analog_output(&self, channel: Channel) -> i16 {
+    pub fn analog_output(&self, channel: Channel) -> i32 {
         self.terminal(channel.device).map_or(0, |terminal| terminal.analog_output(channel.channel))
     }
 
     /// An analog input, 32767 = 10 V; zero when there is no such channel.
     #[must_use]
-    pub fn analog_input(&self, channel: Channel) -> i16 {
+    pub fn analog_input(&self, channel: Channel) -> i32 {
         self.terminal(channel.device).map_or(0, |terminal| terminal.analog_input(channel.channel))
     }
 

@@ -4,6 +4,7 @@ mod frame_faults;
 mod injections;
 mod inspection;
 
+use crate::devices::DrivePlace;
 use crate::joints::MAX_JOINTS;
 use crate::units::Nanoseconds;
 
@@ -431,8 +432,9 @@ impl Segment {
             && now.since(self.arm_updated).0 * 2 >= ARM_PERIOD.0
         {
             self.arm_updated = now;
-            let drives: [usize; MAX_JOINTS] =
-                std::array::from_fn(|at| arm.drives().get(at).copied().unwrap_or(usize::MAX));
+            let nowhere = DrivePlace { subdevice: usize::MAX, axis: 0 };
+            let drives: [DrivePlace; MAX_JOINTS] =
+                std::array::from_fn(|at| arm.drives().get(at).copied().unwrap_or(nowhere));
             arm.update(&mut motors(&mut self.devices, &drives));
         }
     }
@@ -460,13 +462,15 @@ impl Segment {
     }
 }
 
-/// The motors of the drives at these positions on the bus, in their order.
-fn motors<'a>(devices: &'a mut [SubDevice], drives: &[usize]) -> Motors<'a> {
+/// The motors of the drives at these places on the bus, in their order.
+fn motors<'a>(devices: &'a mut [SubDevice], drives: &[DrivePlace]) -> Motors<'a> {
     let mut found: Motors<'a> = Default::default();
-    for (position, device) in devices.iter_mut().enumerate() {
-        let slot = drives.iter().position(|drive| *drive == position);
-        if let (Some(slot), Some(servo)) = (slot.and_then(|slot| found.get_mut(slot)), device.servo_mut()) {
-            *slot = Some(servo.motor_mut());
+    for (subdevice, device) in devices.iter_mut().enumerate() {
+        for (axis, servo) in device.servos_mut().iter_mut().enumerate() {
+            let slot = drives.iter().position(|drive| *drive == DrivePlace { subdevice, axis });
+            if let Some(slot) = slot.and_then(|slot| found.get_mut(slot)) {
+                *slot = Some(servo.motor_mut());
+            }
         }
     }
     found
@@ -483,7 +487,7 @@ impl Wiring for DeviceWiring<'_> {
         })
     }
 
-    fn analog_output(&self, channel: Channel) -> i16 {
+    fn analog_output(&self, channel: Channel) -> i32 {
         let terminal = self.0.get(channel.device).and_then(SubDevice::terminal);
         terminal.map_or(0, |terminal| terminal.analog_output(channel.channel))
     }
@@ -494,7 +498,7 @@ impl Wiring for DeviceWiring<'_> {
         }
     }
 
-    fn set_analog_input(&mut self, channel: Channel, value: i16) {
+    fn set_analog_input(&mut self, channel: Channel, value: i32) {
         if let Some(terminal) = self.0.get_mut(channel.device).and_then(SubDevice::terminal_mut) {
             terminal.set_analog_input(channel.channel, value);
         }

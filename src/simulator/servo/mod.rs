@@ -12,12 +12,11 @@ mod stops;
 mod switches;
 mod touch_probe;
 
-use crate::devices::{Device, objects as o};
+use crate::devices::objects as o;
 use crate::units::Nanoseconds;
 
 use super::cia402::{Command, Conditions, DriveState, transition};
 use super::description::DriveParameters;
-use super::dictionary::Dictionary;
 use super::motor::{Demand, Motor};
 use super::process_data::MappedObject;
 use faults::error::{FOLLOWING_ERROR, SETPOINT_MISSING};
@@ -86,9 +85,11 @@ pub struct DriveSnapshot {
     pub energised: bool,
 }
 
-/// A servo drive.
+/// One axis of a servo drive.
 #[derive(Debug)]
 pub(super) struct Servo {
+    /// Added to the object numbers of CiA 402: which axis of the SubDevice it is.
+    index_offset: u16,
     parameters: DriveParameters,
     motor: Motor,
     state: DriveState,
@@ -151,14 +152,10 @@ pub(super) struct Servo {
 }
 
 impl Servo {
-    /// A drive and its dictionary, at power-on.
-    pub(super) fn new(
-        name: &str,
-        device: &Device,
-        parameters: &DriveParameters,
-        record_capacity: usize,
-    ) -> (Self, Dictionary) {
-        let mut servo = Self {
+    /// An axis at power-on; its settings come with the [dictionary](Self::dictionary_of).
+    pub(super) fn new(axis: usize, parameters: &DriveParameters, record_capacity: usize) -> Self {
+        Self {
+            index_offset: o::AXIS_STEP * axis as u16,
             parameters: *parameters,
             motor: Motor::new(parameters),
             state: DriveState::SwitchOnDisabled,
@@ -208,15 +205,13 @@ impl Servo {
             inputs: Vec::new(),
             stepped: Nanoseconds(0),
             record: Record::new(record_capacity),
-        };
-        let dictionary = servo.dictionary(name, device);
-        servo.take_over(&dictionary);
-        (servo, dictionary)
+        }
     }
 
     /// Power-on again: the state of the drive is lost, the motor and the records are not.
-    pub(super) fn power_on(&mut self, name: &str, device: &Device, now: Nanoseconds) -> Dictionary {
-        let (mut fresh, dictionary) = Self::new(name, device, &self.parameters, 0);
+    pub(super) fn power_on(&mut self, now: Nanoseconds) {
+        let mut fresh = Self::new(0, &self.parameters, 0);
+        fresh.index_offset = self.index_offset;
         std::mem::swap(&mut fresh.motor, &mut self.motor);
         std::mem::swap(&mut fresh.record, &mut self.record);
         fresh.motor.power_on();
@@ -226,7 +221,6 @@ impl Servo {
         fresh.voltage_lost = self.voltage_lost;
         fresh.safe_torque_off = self.safe_torque_off;
         *self = fresh;
-        dictionary
     }
 
     // ---- time ------------------------------------------------------------------------------------------

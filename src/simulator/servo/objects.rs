@@ -24,18 +24,66 @@ const QUICK_STOP_DECELERATION: u16 = 0x6085;
 pub(super) const FOLLOWING_ERROR_ACTUAL: u16 = 0x60F4;
 const SUPPORTED_MODES: u16 = 0x6502;
 
+/// Device types of each axis of a drive with several (CiA 301, object 0x1000).
+const AXIS_DEVICE_TYPE: u16 = 0x67FF;
+
+/// The objects of one axis in the dictionary of its SubDevice.
+struct AxisObjects<'a> {
+    dictionary: &'a mut Dictionary,
+    offset: u16,
+}
+
+impl AxisObjects<'_> {
+    fn add(&mut self, index: u16, subindex: u8, access: Access, value: &[u8]) {
+        self.dictionary.add(index + self.offset, subindex, access, value);
+    }
+
+    fn add_mappable(&mut self, index: u16, subindex: u8, access: Access, mappable: Mappable, value: &[u8]) {
+        self.dictionary.add_mappable(index + self.offset, subindex, access, mappable, value);
+    }
+
+    fn limit(&mut self, index: u16, subindex: u8, least: i64, most: i64) {
+        self.dictionary.limit(index + self.offset, subindex, least, most);
+    }
+}
+
+/// The mapping from the factory: a controller that needs another one has to write it.
+fn factory_mapping(map: &PdoMap, objects: [u16; 2]) -> PdoMap {
+    let is_kept = |entry: &&PdoEntry| {
+        entry.subindex == 0 && objects.iter().any(|index| entry.index & !o::AXIS_STEP == *index)
+    };
+    let kept = map.pdos().try_fold(PdoMap::EMPTY, |kept, (pdo, entries)| {
+        let entries: Vec<PdoEntry> = entries.iter().filter(is_kept).copied().collect();
+        kept.with(pdo, &entries)
+    });
+    kept.unwrap_or(*map)
+}
+
 impl Servo {
-    /// The dictionary at power-on.
-    pub(super) fn dictionary(&self, name: &str, device: &Device) -> Dictionary {
-        let entry = |index, bits| PdoEntry { index, subindex: 0, bits };
-        // The mapping from the factory: a controller that needs another one has to write it.
-        let outputs =
-            PdoMap::new(device.outputs.pdo, &[entry(o::CONTROLWORD, 16), entry(o::TARGET_POSITION, 32)]);
-        let inputs =
-            PdoMap::new(device.inputs.pdo, &[entry(o::STATUSWORD, 16), entry(o::POSITION_ACTUAL, 32)]);
-        let defaults = [&outputs.unwrap_or(device.outputs), &inputs.unwrap_or(device.inputs)];
-        let mut dictionary = Dictionary::new(name, device, DEVICE_TYPE, defaults);
+    /// The dictionary of a drive with these axes at power-on; they take their settings from it.
+    pub(in super::super) fn dictionary_of(axes: &mut [Self], name: &str, device: &Device) -> Dictionary {
+        let outputs = factory_mapping(&device.outputs, [o::CONTROLWORD, o::TARGET_POSITION]);
+        let inputs = factory_mapping(&device.inputs, [o::STATUSWORD, o::POSITION_ACTUAL]);
+        let several = axes.len() > 1;
+        // Several logical devices: the upper half says so, and each has its own type.
+        let device_type = if several { 0xFFFF_0000 | DEVICE_TYPE & 0xFFFF } else { DEVICE_TYPE };
+        let mut dictionary = Dictionary::new(name, device, device_type, [&outputs, &inputs]);
         dictionary.add_variable(PARAMETER_BACKUP, &[], PARAMETER_BACKUP_BYTES_MAX);
+        for axis in axes {
+            axis.add_objects(&mut dictionary);
+            if several {
+                let index = AXIS_DEVICE_TYPE + axis.index_offset;
+                dictionary.add(index, 0, Access::Constant, &DEVICE_TYPE.to_le_bytes());
+            }
+            axis.take_over(&dictionary);
+        }
+        dictionary.ensure_mappable(&device.outputs, Mappable::Outputs);
+        dictionary.ensure_mappable(&device.inputs, Mappable::Inputs);
+        dictionary
+    }
+
+    fn add_objects(&self, dictionary: &mut Dictionary) {
+        let mut dictionary = AxisObjects { dictionary, offset: self.index_offset };
         let rw = Access::Writable;
         let ro = Access::Constant;
         let parameters = &self.parameters;
@@ -126,29 +174,29 @@ impl Servo {
             dictionary.add_mappable(index, 0, ro, Mappable::Inputs, zeros.get(..bytes).unwrap_or(&[]));
         }
         dictionary.add_mappable(o::DIGITAL_OUTPUTS, 1, ro, Mappable::Inputs, &[0; 4]);
-        dictionary.ensure_mappable(&device.outputs, Mappable::Outputs);
-        dictionary.ensure_mappable(&device.inputs, Mappable::Inputs);
-        dictionary
     }
 
     /// Writes what changes by itself into the dictionary, before it is read.
     pub(in super::super) fn show(&self, dictionary: &mut Dictionary) {
         for (signal, index, subindex) in InputSignal::OBJECTS {
-            dictionary.set_number(index, subindex, self.input(signal));
+            dictionary.set_number(index + self.index_offset, subindex, self.input(signal));
         }
-        dictionary.set_number(0x1001, 0, u64::from(self.error_code != 0));
+        let others = if self.index_offset == 0 { 0 } else { dictionary.number(0x1001, 0) };
+        dictionary.set_number(0x1001, 0, others | u64::from(self.error_code != 0));
         for (signal, index) in OutputSignal::OBJECTS {
             if self.is_mapped(signal) {
-                dictionary.set_number(index, 0, self.output(signal));
+                dictionary.set_number(index + self.index_offset, 0, self.output(signal));
             }
         }
     }
 
     /// Takes settings over from the dictionary, after they may have been written.
     pub(in super::super) fn take_over(&mut self, dictionary: &Dictionary) {
-        let number = |index| dictionary.number(index, 0);
-        let value = dictionary.number(o::INTERPOLATION_PERIOD, 1) as f64;
-        let exponent = i32::from(dictionary.number(o::INTERPOLATION_PERIOD, 2) as i8);
+        let offset = self.index_offset;
+        let entry = |index: u16, subindex| dictionary.number(index + offset, subindex);
+        let number = |index| entry(index, 0);
+        let value = entry(o::INTERPOLATION_PERIOD, 1) as f64;
+        let exponent = i32::from(entry(o::INTERPOLATION_PERIOD, 2) as i8);
         self.interpolation_period_ns = (value * 10_f64.powi(exponent + 9)).clamp(0.0, 1e9) as u64;
         self.window_counts = match number(o::FOLLOWING_ERROR_WINDOW) as u32 {
             // CiA 402: the largest value switches the supervision off.
@@ -167,12 +215,12 @@ impl Servo {
         self.motor.torque_limit_ratio = number(TORQUE_MAX) as f64 / 1000.0;
         self.homing_settings = HomingSettings {
             method: number(o::HOMING_METHOD) as i8,
-            fast: dictionary.number(o::HOMING_SPEEDS, 1) as f64,
-            slow: dictionary.number(o::HOMING_SPEEDS, 2) as f64,
+            fast: entry(o::HOMING_SPEEDS, 1) as f64,
+            slow: entry(o::HOMING_SPEEDS, 2) as f64,
             acceleration: number(o::HOMING_ACCELERATION) as f64 * ACCELERATION_UNIT,
             home_offset: number(o::HOME_OFFSET) as i32,
         };
-        let limit = |subindex| dictionary.number(o::SOFTWARE_POSITION_LIMIT, subindex) as i32;
+        let limit = |subindex| entry(o::SOFTWARE_POSITION_LIMIT, subindex) as i32;
         let (least, most) = (limit(1), limit(2));
         self.software_limits =
             (least < most && (least, most) != (i32::MIN, i32::MAX)).then_some((least, most));

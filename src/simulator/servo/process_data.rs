@@ -83,13 +83,15 @@ const INPUT_PROBE_2: u32 = 1 << 17;
 impl Servo {
     /// Takes the process data mapping over, on the way to SAFE-OP. What the drive does not know is left alone.
     pub(in super::super) fn set_mapping(&mut self, outputs: &Mapping, inputs: &Mapping) {
+        let offset = self.index_offset;
         let output = |object: &MappedObject| {
-            let is_it = |(_, index): &&(OutputSignal, u16)| (*index, 0) == (object.index, object.subindex);
+            let is_it =
+                |(_, index): &&(OutputSignal, u16)| (*index + offset, 0) == (object.index, object.subindex);
             Some((OutputSignal::OBJECTS.iter().find(is_it)?.0, *object))
         };
         let input = |object: &MappedObject| {
             let is_it = |(_, index, subindex): &&(InputSignal, u16, u8)| {
-                (*index, *subindex) == (object.index, object.subindex)
+                (*index + offset, *subindex) == (object.index, object.subindex)
             };
             Some((InputSignal::OBJECTS.iter().find(is_it)?.0, *object))
         };

@@ -9,21 +9,25 @@ use crate::units::Nanoseconds;
 
 use super::al_state::{AlState, AlStatus, code};
 use super::clock::DistributedClock;
-use super::description::{DeviceParameters, SimulatedDevice};
+use super::description::SimulatedDevice;
 use super::dictionary::Dictionary;
 use super::esc::{EscEvents, EscMemory, Watchdog, register};
 use super::mailbox::{self, Emergency, Mailbox};
-use super::process_data::{PROCESS_DATA_BYTES_MAX, SyncManagerPlan, SyncManagerUse, has_mailbox};
+use super::process_data::{PROCESS_DATA_BYTES_MAX, SyncManagerPlan, SyncManagerUse};
 use super::random::Random;
 use super::servo::Servo;
 use super::sii::Sii;
 use super::terminal::Terminal;
 use disturbances::Disturbances;
 
+/// Random sequences of sensors.
+const SENSOR_STREAM: u64 = 0x3000;
+
 /// What is behind the ESC.
 #[derive(Debug)]
 pub(super) enum Application {
-    Servo(Box<Servo>),
+    /// The axes of a drive.
+    Drive(Vec<Servo>),
     Terminal(Box<Terminal>),
 }
 
@@ -87,30 +91,27 @@ impl SubDevice {
         record_capacity: usize,
     ) -> Self {
         let device = simulated.device;
-        let (application, dictionary) = match &simulated.parameters {
-            DeviceParameters::ServoDrive(parameters) => {
-                let (servo, dictionary) = Servo::new(&simulated.name, &device, parameters, record_capacity);
-                (Application::Servo(Box::new(servo)), dictionary)
-            }
-            DeviceParameters::AnalogIo => {
-                let dictionary = Terminal::dictionary(&simulated.name, &device);
-                (Application::Terminal(Box::new(Terminal::new(&device))), dictionary)
-            }
-            DeviceParameters::DigitalIo => {
-                (Application::Terminal(Box::new(Terminal::new(&device))), Dictionary::default())
-            }
-        };
         let mut random = Random::new(seed, position as u64);
         // Devices are switched on at different times: their clocks differ by up to 18 minutes.
         let local_ns = random.next() >> 24;
+        let axes = simulated.parameters.axes();
+        let application = if axes.is_empty() {
+            let noise = Random::new(seed, SENSOR_STREAM + position as u64);
+            Application::Terminal(Box::new(Terminal::new(&device, &simulated.parameters, noise)))
+        } else {
+            let servos = axes.iter().enumerate();
+            Application::Drive(
+                servos.map(|(axis, parameters)| Servo::new(axis, parameters, record_capacity)).collect(),
+            )
+        };
         let clock = device
             .distributed_clock
             .then(|| DistributedClock::new(local_ns, simulated.clock_drift_ppm, Nanoseconds(0)));
         let mut subdevice = Self {
             plan: SyncManagerPlan::of(&device),
             esc: EscMemory::new(Sii::new(&simulated), clock),
-            mailbox: has_mailbox(device.kind).then(|| Box::new(Mailbox::new())),
-            dictionary,
+            mailbox: device.kind.has_mailbox().then(|| Box::new(Mailbox::new())),
+            dictionary: Dictionary::default(),
             application,
             status: AlStatus::default(),
             outputs: Direction::default(),
@@ -134,8 +135,21 @@ impl SubDevice {
         };
         subdevice.outputs.manager = subdevice.plan.index_of(SyncManagerUse::Outputs);
         subdevice.inputs.manager = subdevice.plan.index_of(SyncManagerUse::Inputs);
+        subdevice.make_dictionary();
         subdevice.enter(AlState::Init);
         subdevice
+    }
+
+    /// The object dictionary at power-on.
+    fn make_dictionary(&mut self) {
+        let SimulatedDevice { name, device, parameters, .. } = &self.simulated;
+        self.dictionary = match &mut self.application {
+            Application::Drive(servos) => Servo::dictionary_of(servos, name, device),
+            Application::Terminal(_) if self.mailbox.is_some() => {
+                Terminal::dictionary(name, device, parameters)
+            }
+            Application::Terminal(_) => Dictionary::default(),
+        };
     }
 
     // ---- power -----------------------------------------------------------------------------------------
@@ -152,7 +166,9 @@ impl SubDevice {
         self.watchdog_until = None;
         self.status = AlStatus::default();
         match &mut self.application {
-            Application::Servo(servo) => servo.set_safe_torque_off(true, now),
+            Application::Drive(servos) => {
+                servos.iter_mut().for_each(|servo| servo.set_safe_torque_off(true, now));
+            }
             Application::Terminal(terminal) => terminal.switch_off(),
         }
     }
@@ -170,17 +186,15 @@ impl SubDevice {
     fn power_on(&mut self, now: Nanoseconds) {
         let device = self.simulated.device;
         match &mut self.application {
-            Application::Servo(servo) => {
-                servo.set_safe_torque_off(false, now);
-                self.dictionary = servo.power_on(&self.simulated.name, &device, now);
-            }
-            Application::Terminal(terminal) => {
-                terminal.switch_off();
-                if self.mailbox.is_some() {
-                    self.dictionary = Terminal::dictionary(&self.simulated.name, &device);
+            Application::Drive(servos) => {
+                for servo in servos {
+                    servo.set_safe_torque_off(false, now);
+                    servo.power_on(now);
                 }
             }
+            Application::Terminal(terminal) => terminal.switch_off(),
         }
+        self.make_dictionary();
         let local_ns = self.random.next() >> 40;
         let clock = device
             .distributed_clock
@@ -225,13 +239,18 @@ impl SubDevice {
         self.check_sync0(now);
         let is_driven_by_sync0 = pulses || self.esc.sync0.next().is_some() && !self.disturbances.sync0_lost;
         match &mut self.application {
-            Application::Servo(servo) => {
+            Application::Drive(servos) => {
                 if !is_driven_by_sync0 {
-                    servo.advance(now);
+                    servos.iter_mut().for_each(|servo| servo.advance(now));
                     self.send_inputs();
                 }
             }
-            Application::Terminal(_) => self.send_inputs(),
+            Application::Terminal(terminal) => {
+                if !is_driven_by_sync0 {
+                    terminal.advance(now);
+                    self.send_inputs();
+                }
+            }
         }
     }
 
@@ -250,16 +269,19 @@ impl SubDevice {
         let is_op = self.status.state == AlState::Op;
         let data = self.latched.get(..self.outputs.bytes).unwrap_or(&[]);
         match &mut self.application {
-            Application::Servo(servo) => {
-                servo.advance_to_event(at);
-                if is_op {
-                    servo.receive(data, self.is_fresh, at);
+            Application::Drive(servos) => {
+                for servo in servos {
+                    servo.advance_to_event(at);
+                    if is_op {
+                        servo.receive(data, self.is_fresh, at);
+                    }
                 }
             }
             Application::Terminal(terminal) => {
                 if is_op {
                     terminal.receive(data);
                 }
+                terminal.advance(at);
             }
         }
         self.send_inputs();
@@ -272,10 +294,7 @@ impl SubDevice {
         }
         self.missed = self.missed.saturating_add(1);
         self.missed_in_a_row = self.missed_in_a_row.saturating_add(1);
-        let limit = match &self.application {
-            Application::Servo(servo) => servo.parameters().sync_error_limit,
-            Application::Terminal(_) => 0,
-        };
+        let limit = self.servos().first().map_or(0, |servo| servo.parameters().sync_error_limit);
         if limit > 0 && self.missed_in_a_row >= limit {
             self.fall_to(AlState::SafeOp, code::SYNC_ERROR, at);
         }
@@ -288,7 +307,7 @@ impl SubDevice {
         if let Some(manager) = self.inputs.manager {
             let area = self.esc.area_mut(manager);
             match &self.application {
-                Application::Servo(servo) => servo.send(area),
+                Application::Drive(servos) => servos.iter().for_each(|servo| servo.send(area)),
                 Application::Terminal(terminal) => terminal.send(area),
             }
         }
@@ -389,15 +408,16 @@ impl SubDevice {
         if self.status.state < AlState::PreOp {
             return;
         }
-        if let Application::Servo(servo) = &self.application {
-            servo.show(&mut self.dictionary);
+        match &self.application {
+            Application::Drive(servos) => servos.iter().for_each(|servo| servo.show(&mut self.dictionary)),
+            Application::Terminal(terminal) => terminal.show(&mut self.dictionary),
         }
         for index in [0x1C32, 0x1C33] {
             self.dictionary.set_number(index, 11, u64::from(self.missed));
         }
         let written = mailbox.serve(&mut self.esc, &mut self.dictionary, self.status.state, now);
-        if let (true, Application::Servo(servo)) = (written, &mut self.application) {
-            servo.take_over(&self.dictionary);
+        if let (true, Application::Drive(servos)) = (written, &mut self.application) {
+            servos.iter_mut().for_each(|servo| servo.take_over(&self.dictionary));
         }
     }
 
@@ -442,7 +462,7 @@ impl SubDevice {
     pub(super) fn terminal(&self) -> Option<&Terminal> {
         match &self.application {
             Application::Terminal(terminal) => Some(terminal),
-            Application::Servo(_) => None,
+            Application::Drive(_) => None,
         }
     }
 
@@ -450,23 +470,23 @@ impl SubDevice {
     pub(super) fn terminal_mut(&mut self) -> Option<&mut Terminal> {
         match &mut self.application {
             Application::Terminal(terminal) => Some(terminal),
-            Application::Servo(_) => None,
+            Application::Drive(_) => None,
         }
     }
 
-    /// The drive, where it is one.
-    pub(super) fn servo(&self) -> Option<&Servo> {
+    /// The axes, where it is a drive.
+    pub(super) fn servos(&self) -> &[Servo] {
         match &self.application {
-            Application::Servo(servo) => Some(servo),
-            Application::Terminal(_) => None,
+            Application::Drive(servos) => servos,
+            Application::Terminal(_) => &[],
         }
     }
 
-    /// The drive, where it is one.
-    pub(super) fn servo_mut(&mut self) -> Option<&mut Servo> {
+    /// The axes, where it is a drive.
+    pub(super) fn servos_mut(&mut self) -> &mut [Servo] {
         match &mut self.application {
-            Application::Servo(servo) => Some(servo),
-            Application::Terminal(_) => None,
+            Application::Drive(servos) => servos,
+            Application::Terminal(_) => &mut [],
         }
     }
 }

@@ -82,7 +82,7 @@ impl SubDevice {
             return;
         }
         match &mut self.application {
-            Application::Servo(servo) => servo.outputs_lost(now),
+            Application::Drive(servos) => servos.iter_mut().for_each(|servo| servo.outputs_lost(now)),
             Application::Terminal(terminal) => terminal.switch_off(),
         }
     }
@@ -133,10 +133,6 @@ impl SubDevice {
 
     fn take_over_mapping(&mut self) {
         let device = &self.simulated.device;
-        let fixed = |map: &crate::devices::PdoMap| {
-            let entries = map.entries().iter();
-            Mapping::new(entries.map(|entry| (entry.index, entry.subindex, usize::from(entry.bits))))
-        };
         let (outputs, inputs) = if self.mailbox.is_some() {
             let assignment = |direction: &Direction| 0x1C10 + direction.manager.unwrap_or(0) as u16;
             (
@@ -144,12 +140,14 @@ impl SubDevice {
                 self.dictionary.mapping(assignment(&self.inputs)),
             )
         } else {
-            (fixed(&device.outputs), fixed(&device.inputs))
+            (Mapping::of(&device.outputs), Mapping::of(&device.inputs))
         };
         self.outputs.bytes = outputs.bytes();
         self.inputs.bytes = inputs.bytes();
         match &mut self.application {
-            Application::Servo(servo) => servo.set_mapping(&outputs, &inputs),
+            Application::Drive(servos) => {
+                servos.iter_mut().for_each(|servo| servo.set_mapping(&outputs, &inputs));
+            }
             Application::Terminal(terminal) => terminal.set_mapping(&outputs, &inputs),
         }
     }

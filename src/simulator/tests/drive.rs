@@ -155,7 +155,7 @@ fn a_following_error_beyond_window_and_time_is_a_fault() {
     let (mut wire, mut outputs) = enabled(servo());
     wire.download(0, o::FOLLOWING_ERROR_WINDOW, 0, &10_000_u32.to_le_bytes()).unwrap();
     wire.download(0, o::FOLLOWING_ERROR_TIMEOUT, 0, &10_u16.to_le_bytes()).unwrap();
-    wire.segment.inject(Injection::PlantStall { device: 0, stalled: true }).unwrap();
+    wire.segment.inject(Injection::PlantStall { drive: 0.into(), stalled: true }).unwrap();
     outputs.target += 20_000;
     let flagged = |inputs: Inputs| inputs.statusword & o::STATUS_FOLLOWING_ERROR != 0;
     let inputs = wire.cycle_until(0, outputs, 5, flagged);
@@ -233,7 +233,7 @@ fn quick_stop_option_zero_takes_torque_away() {
 fn a_fault_stops_the_drive_and_is_reset_by_a_rising_edge() {
     let (mut wire, mut outputs) = enabled(servo());
     travel(&mut wire, &mut outputs, 300, (20 << 23) / 1000);
-    wire.segment.inject(Injection::DriveFault { device: 0, code: 0x4310, lasts: true }).unwrap();
+    wire.segment.inject(Injection::DriveFault { drive: 0.into(), code: 0x4310, lasts: true }).unwrap();
     let inputs = wire.cycle_until(0, outputs, 3, is("fault reaction active"));
     assert_eq!(inputs.error_code, 0x4310);
     wire.cycle_until(0, outputs, 200, is("fault"));
@@ -241,7 +241,7 @@ fn a_fault_stops_the_drive_and_is_reset_by_a_rising_edge() {
     for _ in 0..5 {
         assert_eq!(wire.cycle(0, outputs).state(), "fault", "the cause lasts");
     }
-    wire.segment.inject(Injection::DriveFault { device: 0, code: 0, lasts: false }).unwrap();
+    wire.segment.inject(Injection::DriveFault { drive: 0.into(), code: 0, lasts: false }).unwrap();
     for _ in 0..5 {
         assert_eq!(wire.cycle(0, outputs).state(), "fault", "no rising edge");
     }
@@ -324,7 +324,7 @@ fn an_encoder_jump_shows_in_the_position_at_once() {
     let mut wire = Wire::new(vec![servo()]);
     wire.drive_in_op(0);
     let before = wire.cycle(0, Outputs::default()).position;
-    wire.segment.inject(Injection::EncoderJump { device: 0, counts: -12_345 }).unwrap();
+    wire.segment.inject(Injection::EncoderJump { drive: 0.into(), counts: -12_345 }).unwrap();
     wire.cycle(0, Outputs::default());
     assert_eq!(wire.cycle(0, Outputs::default()).position, before - 12_345);
 }

@@ -144,7 +144,7 @@ fn a_switch_that_never_comes_ends_at_the_limit_switch_with_an_error() {
 #[test]
 fn a_switch_that_is_stuck_is_not_taken_for_home() {
     let (mut wire, mut outputs) = ready(TURN, SWITCHES, 24);
-    let stuck = Injection::ShaftSwitch { device: 0, switch: ShaftSwitch::Home, level: Some(false) };
+    let stuck = Injection::ShaftSwitch { drive: 0.into(), switch: ShaftSwitch::Home, level: Some(false) };
     wire.segment.inject(stuck).unwrap();
     outputs.controlword = RUNNING;
     wire.cycle_until(0, outputs, 10_000, |inputs| bits(inputs) == FAILED);

@@ -113,7 +113,7 @@ fn a_device_falls_with_the_code_it_is_told() {
 #[test]
 fn what_does_not_exist_cannot_fail() {
     let mut wire = wire();
-    let fault = |device| Injection::DriveFault { device, code: 1, lasts: false };
+    let fault = |device: usize| Injection::DriveFault { drive: device.into(), code: 1, lasts: false };
     assert_eq!(wire.segment.inject(fault(9)), Err(InjectionError::NoSuchDevice { device: 9 }));
     assert_eq!(wire.segment.inject(fault(1)), Err(InjectionError::WrongKind { device: 1 }));
     let channel = Channel { device: 1, channel: 8 };

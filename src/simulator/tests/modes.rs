@@ -125,7 +125,9 @@ fn each_option_code_stops_as_it_says() {
         travel(&mut wire, &mut outputs, 300, 20 * TURN / 1000);
         outputs.controlword = controlword;
         if object == o::FAULT_REACTION_OPTION {
-            wire.segment.inject(Injection::DriveFault { device: 0, code: 0x4310, lasts: false }).unwrap();
+            wire.segment
+                .inject(Injection::DriveFault { drive: 0.into(), code: 0x4310, lasts: false })
+                .unwrap();
         }
         let rad_s = |wire: &Wire| {
             wire.segment.drive(0).unwrap().velocity_counts_s / f64::from(TURN) * std::f64::consts::TAU

@@ -1,6 +1,6 @@
 //! Device descriptions and a hand-made controller for tests: it knows frames and registers, nothing more.
 
-use crate::devices::{Device, DeviceKind, Identity, PdoEntry, PdoMap, objects as o};
+use crate::devices::{Connection, Device, DeviceKind, Identity, PdoEntry, PdoMap, objects as o};
 
 use crate::units::Nanoseconds;
 
@@ -33,6 +33,7 @@ pub(in super::super) fn servo_device() -> Device {
         outputs: PdoMap::new(0x1600, &outputs).unwrap(),
         inputs: PdoMap::new(0x1A00, &inputs).unwrap(),
         distributed_clock: true,
+        connection: Connection::Cable,
     }
 }
 
@@ -48,6 +49,7 @@ pub(in super::super) fn digital_terminal() -> SimulatedDevice {
         outputs: PdoMap::new(0x1600, &bits(0x7000)).unwrap(),
         inputs: PdoMap::new(0x1A00, &bits(0x6000)).unwrap(),
         distributed_clock: false,
+        connection: Connection::Cable,
     };
     SimulatedDevice::digital_io("digital", device)
 }
@@ -59,6 +61,7 @@ pub(in super::super) fn analog_terminal() -> SimulatedDevice {
         outputs: PdoMap::new(0x1600, &[entry(0x7010, 1, 16), entry(0x7010, 2, 16)]).unwrap(),
         inputs: PdoMap::new(0x1A00, &[entry(0x6010, 1, 16), entry(0x6010, 2, 16)]).unwrap(),
         distributed_clock: false,
+        connection: Connection::Cable,
     };
     SimulatedDevice::analog_io("analog", device)
 }
@@ -275,13 +278,17 @@ impl Wire {
         let types = servo_device();
         for (assignment, map) in [(0x1C12, types.outputs), (0x1C13, types.inputs)] {
             self.download(device, assignment, 0, &[0]).unwrap();
-            self.download(device, map.pdo, 0, &[0]).unwrap();
-            for (subindex, entry) in (1..).zip(map.entries()) {
-                self.download(device, map.pdo, subindex, &entry.mapping_value().to_le_bytes()).unwrap();
+            for (pdo, entries) in map.pdos() {
+                self.download(device, pdo, 0, &[0]).unwrap();
+                for (subindex, entry) in (1..).zip(entries) {
+                    self.download(device, pdo, subindex, &entry.mapping_value().to_le_bytes()).unwrap();
+                }
+                self.download(device, pdo, 0, &[entries.len() as u8]).unwrap();
             }
-            self.download(device, map.pdo, 0, &[map.entries().len() as u8]).unwrap();
-            self.download(device, assignment, 1, &map.pdo.to_le_bytes()).unwrap();
-            self.download(device, assignment, 0, &[1]).unwrap();
+            for (subindex, (pdo, _)) in (1..).zip(map.pdos()) {
+                self.download(device, assignment, subindex, &pdo.to_le_bytes()).unwrap();
+            }
+            self.download(device, assignment, 0, &[map.pdos().count() as u8]).unwrap();
         }
         let (outputs, inputs) = (types.outputs.bytes() as u16, types.inputs.bytes() as u16);
         let offset = u32::from(device) * 0x100;

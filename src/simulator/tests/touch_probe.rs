@@ -83,7 +83,7 @@ fn an_edge_from_outside_is_latched_at_the_position_of_that_moment() {
         outputs.target += 1000;
         wire.cycle(0, outputs);
     }
-    let touch = Injection::ShaftSwitch { device: 0, switch: ShaftSwitch::Probe1, level: Some(true) };
+    let touch = Injection::ShaftSwitch { drive: 0.into(), switch: ShaftSwitch::Probe1, level: Some(true) };
     wire.segment.inject(touch).unwrap();
     let place = wire.segment.drive(0).unwrap();
     let at = latched(&mut wire, o::TOUCH_PROBE_1_POSITIVE);
