@@ -4,7 +4,7 @@
 /// Largest number of SubDevices on a segment.
 pub const MAX_SUBDEVICES: usize = 32;
 /// Largest number of entries in one direction of a device's process data.
-pub const MAX_PDO_ENTRIES: usize = 32;
+pub const MAX_PDO_ENTRIES: usize = 24;
 /// Largest number of PDOs in one direction of a device's process data.
 pub const MAX_PDOS: usize = 4;
 /// Largest number of axes of one SubDevice.

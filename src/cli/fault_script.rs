@@ -15,16 +15,14 @@
 //! the first cycle in which all SubDevices have reached an AL state (INIT, PREOP, SAFEOP, OP), or in which the
 //! machine is in a state of its own (not in `simulate-bus`: the bus does not know it).
 //!
-//! What can happen, with its units: [`ACTIONS`] here and [`WIRE_ACTIONS`](super::fault_actions::WIRE_ACTIONS).
+//! What can happen: [`WORDS`](super::fault_actions::words::WORDS), printed by `motiond simulate --help`.
 
 use std::path::Path;
-use std::str::FromStr;
 
+use super::fault_actions::{self, Mistake, number_of};
 use crate::config::problem::Problem;
-use crate::devices::DrivePlace;
 use crate::machine::MachineState;
-use crate::simulator::{AlState, ArcFailure, Injection, InjectionError, Segment};
-use crate::units::Nanoseconds;
+use crate::simulator::{AlState, Injection, InjectionError, Segment};
 
 /// When an event happens.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -95,10 +93,10 @@ impl FaultScript {
             }
             match parse_line(number + 1, line, used_for) {
                 Ok(event) => waiting.push(event),
-                Err((message, allowed)) => problems.push(Problem {
+                Err(Mistake { message, allowed }) => problems.push(Problem {
                     place: format!("line {}", number + 1),
                     message: format!("`{line}`: {message}"),
-                    allowed: allowed.to_owned(),
+                    allowed: allowed.into_owned(),
                     remedy: "correct the line; positions count from 1".to_owned(),
                 }),
             }
@@ -196,11 +194,13 @@ fn in_words(error: &InjectionError, segment: &Segment) -> (String, String) {
             (format!("there is no SubDevice {}", device + 1), format!("the positions 1 to {count}"))
         }
         InjectionError::WrongKind { device } => {
-            let drives = (0..count).filter(|&position| segment.drive(position).is_some());
-            let positions: Vec<String> = drives.map(|position| (position + 1).to_string()).collect();
+            let kinds = (0..count).filter_map(|position| {
+                Some(format!("{} {}", position + 1, segment.device(position)?.kind.word()))
+            });
+            let kinds: Vec<String> = kinds.collect();
             (
-                format!("the SubDevice {} is of another kind", device + 1),
-                format!("a SubDevice of that kind; drives are at the positions {}", positions.join(", ")),
+                format!("the SubDevice {} is of another kind, or has no such axis", device + 1),
+                format!("a SubDevice of that kind: {}", kinds.join(", ")),
             )
         }
         InjectionError::NoSuchChannel { channel } => (
@@ -217,38 +217,29 @@ fn in_words(error: &InjectionError, segment: &Segment) -> (String, String) {
     }
 }
 
-/// What is wrong, and what is allowed.
-pub(super) type Mistake = (&'static str, &'static str);
-
 const WHENS: &str = "at start: …, at cycle N: …, at T s: …, after STATE N cycles: …";
-/// What can happen in a cell.
-pub const ACTIONS: &str = "drop N | dup N | delay N us for N | flip byte N for N | wkc ±N for N | detach N | attach | \
-powercycle N for T s | al N INIT|PREOP|SAFEOP CODE | drive N fault CODE [lasts] | drive N well | sto on|off [N] | \
-voltage lost|back [N] | encoder N jump COUNTS | plant N stall|free | dc step N US us | dc drift N PPM ppm | \
-port_errors N PORT CRC LOST | stop_input open|closed | \
-arc never|not_ready|lost|well";
 
 fn parse_line(number: usize, line: &str, used_for: ScriptUse) -> Result<ScriptEvent, Mistake> {
-    let (when, action) = line.split_once(':').ok_or(("there is no colon", WHENS))?;
+    let (when, action) = line.split_once(':').ok_or(Mistake::new("there is no colon", WHENS))?;
     let when_words: Vec<&str> = when.split_whitespace().collect();
     let when = match when_words.as_slice() {
         ["at", "start"] => When::Start,
-        ["at", "cycle", number] => When::Cycle(read(number, WHENS)?),
+        ["at", "cycle", number] => When::Cycle(number_of(number, WHENS)?),
         ["at", seconds, "s"] => {
-            let seconds: f64 = read(seconds, WHENS)?;
+            let seconds: f64 = number_of(seconds, WHENS)?;
             if !seconds.is_finite() || seconds < 0.0 {
-                return Err(("the time is not a number of seconds from 0 on", WHENS));
+                return Err(Mistake::new("the time is not a number of seconds from 0 on", WHENS));
             }
             When::Seconds(seconds)
         }
         ["after", state] => When::After { state: state_of(state, used_for)?, cycles: 0 },
         ["after", state, cycles, "cycles"] => {
-            When::After { state: state_of(state, used_for)?, cycles: read(cycles, WHENS)? }
+            When::After { state: state_of(state, used_for)?, cycles: number_of(cycles, WHENS)? }
         }
-        _ => return Err(("when is not understood", WHENS)),
+        _ => return Err(Mistake::new("when is not understood", WHENS)),
     };
     let words: Vec<&str> = action.split_whitespace().collect();
-    Ok(ScriptEvent { line: number, when, injection: injection(&words)? })
+    Ok(ScriptEvent { line: number, when, injection: fault_actions::injection(&words)? })
 }
 
 fn state_of(name: &str, used_for: ScriptUse) -> Result<ScriptState, Mistake> {
@@ -257,8 +248,10 @@ fn state_of(name: &str, used_for: ScriptUse) -> Result<ScriptState, Mistake> {
     }
     match MachineState::ALL.into_iter().find(|state| state.name() == name) {
         Some(state) if used_for == ScriptUse::Cell => Ok(ScriptState::Machine(state)),
-        Some(_) => Err(("the bus does not know the state of the machine", "INIT, PREOP, SAFEOP, OP")),
-        None => Err((
+        Some(_) => {
+            Err(Mistake::new("the bus does not know the state of the machine", "INIT, PREOP, SAFEOP, OP"))
+        }
+        None => Err(Mistake::new(
             "there is no such state",
             "INIT, PREOP, SAFEOP, OP; in `simulate` and `run` also disabled, enabling, ready, executing, holding, held, \
              stopping, disabling, fault_reaction, fault",
@@ -266,154 +259,9 @@ fn state_of(name: &str, used_for: ScriptUse) -> Result<ScriptState, Mistake> {
     }
 }
 
-fn injection(words: &[&str]) -> Result<Injection, Mistake> {
-    Ok(match words {
-        ["drop", count] => Injection::DropFrames { count: read(count, ACTIONS)?, processed: true },
-        ["dup", count] => Injection::DuplicateFrames { count: read(count, ACTIONS)? },
-        ["delay", micros, "us", "for", count] => Injection::DelayFrames {
-            count: read(count, ACTIONS)?,
-            delay: Nanoseconds(read::<u64>(micros, ACTIONS)?.saturating_mul(1000)),
-        },
-        ["flip", "byte", offset, "for", count] => Injection::CorruptFrames {
-            count: read(count, ACTIONS)?,
-            offset: read(offset, ACTIONS)?,
-            mask: 0xFF,
-        },
-        ["wkc", offset, "for", count] => {
-            Injection::WorkingCounterOffset { count: read(count, ACTIONS)?, offset: read(offset, ACTIONS)? }
-        }
-        ["detach", position] => Injection::Detach { position: place(position)? },
-        ["attach"] => Injection::Attach,
-        ["powercycle", position, "for", seconds, "s"] => {
-            let seconds: f64 = read(seconds, ACTIONS)?;
-            if !(0.0..=3600.0).contains(&seconds) {
-                return Err(("the time is out of range", "0 to 3600 s"));
-            }
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 3600 s")]
-            let off_for = Nanoseconds((seconds * 1e9) as u64);
-            Injection::PowerCycle { device: place(position)?, off_for }
-        }
-        ["al", position, state, code] => Injection::AlError {
-            device: place(position)?,
-            state: match *state {
-                "INIT" => AlState::Init,
-                "PREOP" => AlState::PreOp,
-                "SAFEOP" => AlState::SafeOp,
-                _ => return Err(("there is no such state to fall to", "INIT, PREOP, SAFEOP")),
-            },
-            code: code_of(code)?,
-        },
-        ["drive", position, "fault", code] => {
-            Injection::DriveFault { drive: drive_place(position)?, code: code_of(code)?, lasts: false }
-        }
-        ["drive", position, "fault", code, "lasts"] => {
-            Injection::DriveFault { drive: drive_place(position)?, code: code_of(code)?, lasts: true }
-        }
-        ["drive", position, "well"] => {
-            Injection::DriveFault { drive: drive_place(position)?, code: 0, lasts: false }
-        }
-        ["sto", level @ ("on" | "off")] => Injection::SafeTorqueOff { device: None, active: *level == "on" },
-        ["sto", level @ ("on" | "off"), position] => {
-            Injection::SafeTorqueOff { device: Some(place(position)?), active: *level == "on" }
-        }
-        ["voltage", level @ ("lost" | "back")] => {
-            Injection::VoltageLoss { device: None, lost: *level == "lost" }
-        }
-        ["voltage", level @ ("lost" | "back"), position] => {
-            Injection::VoltageLoss { device: Some(place(position)?), lost: *level == "lost" }
-        }
-        ["encoder", position, "jump", counts] => {
-            Injection::EncoderJump { drive: drive_place(position)?, counts: read(counts, ACTIONS)? }
-        }
-        ["plant", position, level @ ("stall" | "free")] => {
-            Injection::PlantStall { drive: drive_place(position)?, stalled: *level == "stall" }
-        }
-        ["dc", "step", position, amount, "us"] => Injection::ClockStep {
-            device: place(position)?,
-            by_ns: read::<i64>(amount, ACTIONS)?.saturating_mul(1000),
-        },
-        ["dc", "drift", position, ppm, "ppm"] => {
-            let ppm: f64 = read(ppm, ACTIONS)?;
-            if !(-1000.0..=1000.0).contains(&ppm) {
-                return Err(("the drift is out of range", "-1000 to 1000 ppm"));
-            }
-            Injection::ClockDrift { device: place(position)?, ppm }
-        }
-        ["port_errors", position, port, invalid_frames, lost_links] => Injection::PortErrors {
-            device: place(position)?,
-            port: read(port, ACTIONS)?,
-            invalid_frames: read(invalid_frames, ACTIONS)?,
-            lost_links: read(lost_links, ACTIONS)?,
-        },
-        ["stop_input", level @ ("open" | "closed")] => Injection::StopInput { closed: *level == "closed" },
-        ["arc", "never"] => Injection::PowerSource(Some(ArcFailure::NeverEstablishes)),
-        ["arc", "not_ready"] => Injection::PowerSource(Some(ArcFailure::NotReady)),
-        ["arc", "lost"] => Injection::PowerSource(Some(ArcFailure::GoesOutAfter(Nanoseconds(0)))),
-        ["arc", "well"] => Injection::PowerSource(None),
-        other => return super::fault_actions::injection(other),
-    })
-}
-
-pub(super) fn read<T: FromStr>(word: &str, allowed: &'static str) -> Result<T, Mistake> {
-    word.parse().map_err(|_| ("a number is not understood or out of range", allowed))
-}
-
-pub(super) fn place(word: &str) -> Result<usize, Mistake> {
-    let position: usize = read(word, ACTIONS)?;
-    position.checked_sub(1).ok_or(("positions count from 1", ACTIONS))
-}
-
-/// A drive: its position, and behind a dot its axis where a SubDevice has two.
-pub(super) fn drive_place(word: &str) -> Result<DrivePlace, Mistake> {
-    let (position, axis) = word.split_once('.').unwrap_or((word, "1"));
-    Ok(DrivePlace { subdevice: place(position)?, axis: place(axis)? })
-}
-
-pub(super) fn code_of(word: &str) -> Result<u16, Mistake> {
-    let parsed = match word.strip_prefix("0x") {
-        Some(digits) => u16::from_str_radix(digits, 16),
-        None => word.parse(),
-    };
-    parsed.map_err(|_| ("the code is not understood", "a number up to 0xFFFF"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_action_is_read() {
-        let script = "
-            # what can go wrong
-            at cycle 12000: drop 4
-            at cycle 1: dup 1
-            at 0.5 s: delay 900 us for 50   # late
-            at 1 s: flip byte 20 for 1
-            at 1 s: wkc -1 for 3
-            at 1 s: detach 4
-            at 1 s: attach
-            at 1 s: powercycle 2 for 0.3 s
-            at 1 s: al 1 SAFEOP 0x001B
-            at 1 s: drive 2 fault 0x7500
-            at 1 s: drive 2 fault 0x7500 lasts
-            at 1 s: drive 2 well
-            at 1 s: sto on
-            at 1 s: sto off 3
-            at 1 s: voltage lost 3
-            at 1 s: voltage back
-            at 1 s: encoder 3 jump -4000
-            at 1 s: plant 2 stall
-            at 1 s: dc step 1 -300 us
-            at 1 s: dc drift 2 80 ppm
-            at 1 s: port_errors 3 1 4 1
-            at 1 s: stop_input open
-            after executing: arc never
-            after executing 500 cycles: arc lost
-            after held 10 cycles: arc well
-        ";
-        let script = FaultScript::parse(script).unwrap();
-        assert_eq!(script.waiting.len(), 25);
-    }
 
     #[test]
     fn every_line_that_is_not_understood_is_named() {
@@ -423,6 +271,8 @@ mod tests {
         .unwrap_err();
         let places: Vec<&str> = problems.iter().map(|problem| problem.place.as_str()).collect();
         assert_eq!(places, ["line 1", "line 2", "line 3", "line 5", "line 6"]);
+        assert_eq!(problems[3].allowed, "detach N; N from 1 on");
+        assert!(problems[2].allowed.contains("drop, ") && problems[2].allowed.contains("--help"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod client;
 pub mod client_text;
 pub mod connection;
 pub mod demo;
+pub mod device_files;
 pub mod engine;
 pub mod esi;
 pub mod fault_actions;

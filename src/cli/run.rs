@@ -7,6 +7,7 @@ use clap::Args;
 use super::assembly::Assembly;
 use super::check::print_problems;
 use super::engine::{Engine, EngineOptions};
+use super::fault_actions;
 use super::fault_script::FaultScript;
 use super::{Exit, print};
 use crate::config::cell::LinkKind;
@@ -15,6 +16,7 @@ use crate::config::problem::Problem;
 
 /// Arguments of `motiond run`.
 #[derive(Debug, Args)]
+#[command(after_long_help = fault_actions::words::listed())]
 pub struct RunArguments {
     /// The cell file
     cell: PathBuf,

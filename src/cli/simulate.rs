@@ -11,6 +11,7 @@ use clap::Args;
 
 use super::assembly::Assembly;
 use super::check::print_problems;
+use super::fault_actions;
 use super::fault_script::FaultScript;
 use super::job_planner::CellPlanner;
 use super::report_text::report_text;
@@ -40,6 +41,7 @@ const LEASE_S: f64 = 60.0;
 
 /// Arguments of `motiond simulate`.
 #[derive(Debug, Args)]
+#[command(after_long_help = fault_actions::words::listed())]
 pub struct SimulateArguments {
     /// The cell file [default: the built-in simulated cell]
     #[arg(long)]

@@ -12,6 +12,8 @@ use crossbeam::queue::ArrayQueue;
 
 use super::assembly::Assembly;
 use super::check::print_problems;
+use super::device_files;
+use super::fault_actions;
 use super::fault_script::{FaultScript, ScriptState, ScriptUse};
 use super::segment_time::SegmentTime;
 use super::{Exit, print, print_error, read_text};
@@ -35,12 +37,16 @@ const NEWS_MAX: usize = 4096;
 /// Start positions of the drives of `--drives` lie so far apart, counts.
 const START_POSITION_STEP: i32 = 100_000;
 
+/// Their type.
+const DRIVE_TYPE: &str = "generic-cia402";
+
 /// Arguments of `motiond simulate-bus`.
 #[derive(Debug, Args)]
+#[command(after_long_help = fault_actions::words::listed())]
 pub struct SimulateBusArguments {
     /// Network interface the controller is connected to, e.g. one end of a veth pair
-    #[arg(long, value_name = "IF")]
-    interface: String,
+    #[arg(long, value_name = "IF", required_unless_present_any = ["write_sii", "write_esi"])]
+    interface: Option<String>,
     /// The cell whose SubDevices answer [default: the built-in simulated cell]
     #[arg(long, value_name = "FILE")]
     cell: Option<PathBuf>,
@@ -67,6 +73,12 @@ pub struct SimulateBusArguments {
     /// the SubDevices. For machines that are shared; a controller sees the same frames as ever
     #[arg(long)]
     pause_in_stalls: bool,
+    /// Write the SII image of each SubDevice into a folder: `01-NAME.bin` …
+    #[arg(long, value_name = "DIR")]
+    write_sii: Option<PathBuf>,
+    /// Write an ESI file of the types of SubDevices
+    #[arg(long, value_name = "FILE")]
+    write_esi: Option<PathBuf>,
     /// Say nothing of the states the SubDevices take and of stalls
     #[arg(long)]
     quiet: bool,
@@ -100,27 +112,44 @@ struct Told {
 /// # Errors
 /// No such interface, no right to use it, a segment that cannot be simulated.
 pub fn simulate_bus(arguments: &SimulateBusArguments) -> anyhow::Result<Exit> {
-    let description = match description(arguments) {
-        Ok(description) => description,
+    let (description, types) = match description(arguments) {
+        Ok(described) => described,
         Err(exit) => return Ok(exit),
     };
+    if let Some(folder) = &arguments.write_sii {
+        device_files::write_sii(folder, &description.devices)?;
+    }
+    if let Some(file) = &arguments.write_esi {
+        device_files::write_esi(file, &description.devices, &types)?;
+    }
+    match &arguments.interface {
+        Some(interface) => answer_on(interface, description, arguments),
+        None => Ok(Exit::Success),
+    }
+}
+
+fn answer_on(
+    interface: &str,
+    description: SegmentDescription,
+    arguments: &SimulateBusArguments,
+) -> anyhow::Result<Exit> {
     let names: Vec<String> = description.devices.iter().map(|device| device.name.clone()).collect();
     let script = match script(arguments.fault.as_deref(), &description) {
         Ok(script) => script,
         Err(exit) => return Ok(exit),
     };
     let segment = Segment::new(description)?;
-    let socket = match RawSocket::open(&arguments.interface) {
+    let socket = match RawSocket::open(interface) {
         Ok(socket) => socket,
         Err(error @ OpenError::NoSuchInterface) => {
-            print_error(&format!("motiond: --interface {}: {error}", arguments.interface));
+            print_error(&format!("motiond: --interface {interface}: {error}"));
             return Ok(Exit::Mistake);
         }
         Err(OpenError::NotPermitted) => {
             let remedy = remedy_of_rights();
             return Err(anyhow!("raw sockets are not permitted; to grant them: {remedy}"));
         }
-        Err(error) => return Err(anyhow!("interface `{}`: {error}", arguments.interface)),
+        Err(error) => return Err(anyhow!("interface `{interface}`: {error}")),
     };
     // Signals are taken before anything is said, so that whoever waits for the first line can end it.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -160,7 +189,7 @@ pub fn simulate_bus(arguments: &SimulateBusArguments) -> anyhow::Result<Exit> {
         if let Ok(rights) = rights.recv() {
             print(rights.trim_end());
         }
-        print(&format!("{} SubDevices answer on {}", names.len(), arguments.interface));
+        print(&format!("{} SubDevices answer on {interface}", names.len()));
         let is_gone = runtime.block_on(async {
             let mut look = tokio::time::interval(Duration::from_millis(100));
             loop {
@@ -170,7 +199,7 @@ pub fn simulate_bus(arguments: &SimulateBusArguments) -> anyhow::Result<Exit> {
                     _ = look.tick() => {
                         print_news(told, &names, arguments.quiet);
                         if bus.is_finished() { return false; }
-                        if !exists(&arguments.interface) { return true; }
+                        if !exists(interface) { return true; }
                     }
                 }
             }
@@ -178,7 +207,7 @@ pub fn simulate_bus(arguments: &SimulateBusArguments) -> anyhow::Result<Exit> {
         stop.store(true, Ordering::Relaxed);
         let statistics = bus.join().map_err(|_| anyhow!("the bus thread panicked"))?;
         if is_gone {
-            return Err(anyhow!("the interface `{}` is gone", arguments.interface));
+            return Err(anyhow!("the interface `{interface}` is gone"));
         }
         statistics
     });
@@ -193,12 +222,16 @@ fn exists(interface: &str) -> bool {
     Path::new("/sys/class/net").join(interface).exists()
 }
 
-/// The segment that is asked for; what is wrong has been said when there is none.
-fn description(arguments: &SimulateBusArguments) -> Result<SegmentDescription, Exit> {
-    let mut description = match arguments.drives {
-        Some(count) => drives(count),
+/// The segment that is asked for, and the names of the types of its SubDevices; what is wrong has been said when there
+/// is none.
+fn description(arguments: &SimulateBusArguments) -> Result<(SegmentDescription, Vec<String>), Exit> {
+    let (mut description, types) = match arguments.drives {
+        Some(count) => (drives(count), vec![DRIVE_TYPE.to_owned(); usize::from(count)]),
         None => match Assembly::load(arguments.cell.as_deref()) {
-            Ok(assembly) => assembly.segment_description(arguments.seed),
+            Ok(assembly) => {
+                let types = assembly.cell.subdevices.iter().map(|subdevice| subdevice.device_type.clone());
+                (assembly.segment_description(arguments.seed), types.collect())
+            }
             Err(problems) => {
                 let file = arguments.cell.clone().unwrap_or_else(|| PathBuf::from("built-in cell"));
                 print_problems(&file, &problems, false);
@@ -208,7 +241,7 @@ fn description(arguments: &SimulateBusArguments) -> Result<SegmentDescription, E
     };
     description.seed = arguments.seed;
     description.spread_clocks(arguments.clock_drift_ppm);
-    Ok(description)
+    Ok((description, types))
 }
 
 /// The fault script; what is wrong has been said when there is none.
@@ -231,8 +264,7 @@ fn script(path: Option<&Path>, description: &SegmentDescription) -> Result<Fault
 
 /// Servo drives of the generic type, each at another position.
 fn drives(count: u8) -> SegmentDescription {
-    let text =
-        embedded::DEVICES.iter().find(|(name, _)| *name == "generic-cia402").map_or("", |found| found.1);
+    let text = embedded::DEVICES.iter().find(|(name, _)| *name == DRIVE_TYPE).map_or("", |found| found.1);
     let device = read_device(text).expect("the device files of the program are valid: a test reads them");
     let devices = (1..=i32::from(count)).map(|number| {
         let parameters = DriveParameters {

@@ -133,7 +133,7 @@ impl Record {
             position,
             distrust: distrust.map(|reason| reason.name().to_owned()),
         });
-        let drives = cell.drives().into_iter().enumerate().map(|(at, (subdevice, drive))| {
+        let drives = cell.drives().into_iter().enumerate().map(|(at, (place, drive))| {
             let identity = report.identities.get(at).copied().unwrap_or_default();
             let counts = report.counts.get(at).copied().unwrap_or(0);
             let position_at_count_0 = report.positions_at_count_0.get(at);
@@ -150,7 +150,10 @@ impl Record {
                 }),
             };
             DriveRecord {
-                name: cell.subdevices.get(subdevice).map_or_else(String::new, |device| device.name.clone()),
+                name: cell
+                    .subdevices
+                    .get(place.subdevice)
+                    .map_or_else(String::new, |device| device.name.clone()),
                 vendor: identity.vendor,
                 product: identity.product,
                 serial: identity.serial,

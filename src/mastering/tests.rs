@@ -101,7 +101,7 @@ fn without_a_record_the_cell_file_counts_only_if_it_says_so_and_the_counter_is_c
     let mut cell = cell();
     assert_eq!(open(&MemoryFiles::default(), &cell).at_start().distrust, [None; MAX_JOINTS]);
     // 16 bits of a motor with 2^20 counts a turn: not even one turn.
-    cell.subdevices[4].drive.as_mut().unwrap().counter_bits = 16;
+    cell.subdevices[4].drives[0].counter_bits = 16;
     let distrust = open(&MemoryFiles::default(), &cell).at_start().distrust;
     // Drive 5 has a part in joint 6.
     let reasons = [None, None, None, None, Some(Distrust::Ambiguous), Some(Distrust::Ambiguous)];
@@ -118,7 +118,7 @@ fn other_gears_another_coupling_and_drives_that_were_on_are_not_relied_on() {
     open(&files, &cell).take(report).unwrap();
 
     let mut other = cell.clone();
-    other.subdevices[1].drive.as_mut().unwrap().gear_ratio *= 1.001;
+    other.subdevices[1].drives[0].gear_ratio *= 1.001;
     let start = *open(&files, &other).at_start();
     assert_eq!(start.distrust[..3], [None, Some(Distrust::OtherScaling), None]);
     assert_eq!(start.drives[1].counts, None, "counts of another gear mean nothing");

@@ -1,10 +1,10 @@
 //! What a segment consists of: the one thing a caller has to write down.
 
-use crate::devices::{ChannelKind, Device, DeviceKind, DrivePlace, MAX_SUBDEVICES, PdoMap};
+use crate::devices::{ChannelKind, Connection, Device, DeviceKind, DrivePlace, MAX_SUBDEVICES, PdoMap};
 use crate::units::Nanoseconds;
 
 use super::arm::ArmParameters;
-use super::process_data::PROCESS_DATA_BYTES_MAX;
+use super::process_data::{PROCESS_DATA_BYTES_MAX, PlannedSyncManager, SyncManagerPlan};
 use super::random::Random;
 
 /// Random sequence of the clock drifts.
@@ -84,6 +84,17 @@ impl SegmentDescription {
                 return Err(DescriptionError::ClockDrift { device });
             }
         }
+        for (device, pair) in (1..).zip(self.devices.windows(2)) {
+            let [before, after] = pair else { continue };
+            let has_backplane =
+                before.device.connection == Connection::EBus || before.device.kind == DeviceKind::Coupler;
+            if after.device.connection == Connection::EBus && !has_backplane {
+                return Err(DescriptionError::NoBackplane { device });
+            }
+        }
+        if self.devices.first().is_some_and(|first| first.device.connection == Connection::EBus) {
+            return Err(DescriptionError::NoBackplane { device: 0 });
+        }
         for equipment in &self.equipment {
             equipment.check(&self.devices)?;
         }
@@ -154,6 +165,18 @@ impl SimulatedDevice {
     #[must_use]
     pub fn analog_io(name: &str, device: Device) -> Self {
         Self::new(name, device, DeviceParameters::AnalogIo)
+    }
+
+    /// The image of its SII, as the controller reads it (ETG.2010).
+    #[must_use]
+    pub fn sii_image(&self) -> Vec<u8> {
+        super::sii::image(self)
+    }
+
+    /// Its sync managers at power-on, by index.
+    #[must_use]
+    pub fn sync_managers(&self) -> Vec<PlannedSyncManager> {
+        SyncManagerPlan::of(&self.device).all().to_vec()
     }
 
     fn new(name: &str, device: Device, parameters: DeviceParameters) -> Self {
@@ -560,6 +583,12 @@ pub enum DescriptionError {
         device: usize,
         /// Name of the field of [`DriveParameters`].
         parameter: &'static str,
+    },
+    /// A terminal of a backplane follows neither a coupler nor such a terminal.
+    #[error("SubDevice {device}: a terminal on the E-bus follows a coupler or another such terminal")]
+    NoBackplane {
+        /// Position on the bus, counted from 0.
+        device: usize,
     },
     /// The clock drift is not within ±1000 ppm.
     #[error("SubDevice {device}: the clock drift is not within ±1000 ppm")]

@@ -117,6 +117,32 @@ pub enum MailboxFault {
     },
 }
 
+/// What a drive does that it should not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServoFault {
+    /// Shows this mode of operation, whatever the mode is; `None`: the right one again.
+    ModeDisplay(Option<i8>),
+    /// Stays where it is, whatever the setpoints are; or follows them again.
+    IgnoresSetpoints(bool),
+    /// Statusword bit 10 is stuck at this level; `None`: it tells the truth again.
+    TargetReached(Option<bool>),
+    /// Homing does not end well; `None`: it works again.
+    Homing(Option<HomingFailure>),
+    /// A fault reaction takes at least so long, beyond its ramp and its brake.
+    SlowReaction(Nanoseconds),
+    /// The encoder reads zero where the shaft is now.
+    EncoderZero,
+}
+
+/// How homing fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HomingFailure {
+    /// It ends with statusword bit 13 as soon as it is started.
+    Error,
+    /// It never ends.
+    Never,
+}
+
 /// A number in the SII.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SiiNumber {

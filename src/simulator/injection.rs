@@ -5,7 +5,7 @@ use crate::units::Nanoseconds;
 
 use super::al_state::AlState;
 use super::description::Channel;
-use super::faults::{Flapping, FrameFault, MailboxFault, SubDeviceFault};
+use super::faults::{Flapping, FrameFault, MailboxFault, ServoFault, SubDeviceFault};
 
 /// Something goes wrong, or is put right again.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -105,6 +105,13 @@ pub enum Injection {
         code: u16,
         /// The cause lasts: a fault reset has no effect until this is injected again with `false`.
         lasts: bool,
+    },
+    /// A drive does not do what it is told, or does again.
+    Drive {
+        /// Which drive.
+        drive: DrivePlace,
+        /// How.
+        fault: ServoFault,
     },
     /// A device sends an emergency message by itself.
     Emergency {

@@ -63,8 +63,9 @@ pub use description::{
     Equipment, ForceSensorParameters, PowerSourceParameters, SegmentDescription, SimulatedDevice, Switches,
 };
 pub use equipment::PowerSourceSnapshot;
-pub use faults::{Flapping, FrameFault, MailboxFault, SiiNumber, SubDeviceFault};
+pub use faults::{Flapping, FrameFault, HomingFailure, MailboxFault, ServoFault, SiiNumber, SubDeviceFault};
 pub use injection::{ArcFailure, Injection, InjectionError, ShaftSwitch};
+pub use process_data::{PlannedSyncManager, SyncManagerUse};
 pub use segment::{DeviceSnapshot, Segment, SegmentStatistics};
 pub use servo::{DriveSnapshot, ReceivedSetpoint};
 

@@ -20,7 +20,7 @@ const INPUTS_START: u16 = 0x1280;
 /// What a sync manager is for, as in the SII and at 0x1C00.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum SyncManagerUse {
+pub enum SyncManagerUse {
     /// Mailbox, controller to device.
     MailboxOut = 1,
     /// Mailbox, device to controller.
@@ -33,11 +33,15 @@ pub(super) enum SyncManagerUse {
 
 /// A sync manager as the SII announces it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct PlannedSyncManager {
-    pub(super) usage: SyncManagerUse,
-    pub(super) start: u16,
-    pub(super) length: u16,
-    pub(super) control: u8,
+pub struct PlannedSyncManager {
+    /// What it is for.
+    pub usage: SyncManagerUse,
+    /// Physical start address.
+    pub start: u16,
+    /// Length, bytes.
+    pub length: u16,
+    /// Control register (0x0804).
+    pub control: u8,
 }
 
 /// Which sync managers a device has, by index.

@@ -1,6 +1,6 @@
 //! SubDevice information interface: the EEPROM image (ETG.2010) and the registers to get at it (0x0500…).
 
-use crate::devices::PdoEntry;
+use crate::devices::{Connection, DeviceKind, PdoEntry};
 
 use super::description::SimulatedDevice;
 use super::faults::SiiNumber;
@@ -185,7 +185,8 @@ fn checksum(data: &[u8]) -> u8 {
     })
 }
 
-fn image(simulated: &SimulatedDevice) -> Vec<u8> {
+/// The image of a device.
+pub(super) fn image(simulated: &SimulatedDevice) -> Vec<u8> {
     let device = &simulated.device;
     let mut image = vec![0; FIRST_CATEGORY_WORD * 2];
     // PDI: 16-bit microcontroller; SYNC pulse 10 µs.
@@ -227,8 +228,13 @@ fn image(simulated: &SimulatedDevice) -> Vec<u8> {
     // SDO, SDO information, PDO assignment, PDO configuration, complete access.
     general[5] = if coe { 0x2F } else { 0 };
     general[14] = 1;
-    // Ports 0 and 1: MII.
-    put_u16(&mut general, 16, 0x0011);
+    // Kind of each port, four bits each: 1 MII, 3 E-bus.
+    let ports = match (device.connection, device.kind) {
+        (_, DeviceKind::Coupler) => 0x0131,
+        (Connection::Cable, _) => 0x0011,
+        (Connection::EBus, _) => 0x0033,
+    };
+    put_u16(&mut general, 16, ports);
     category(&mut image, 30, general);
 
     let plan = SyncManagerPlan::of(device);

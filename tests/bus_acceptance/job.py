@@ -150,11 +150,16 @@ def main():
         cell = cell_on(wire.near, cpu, folder)
         # Both on one processor: they stand still together, and simulated time with them.
         segment = Segment(program, wire.far, "--cell", cell, "--cpu", str(cpu), "--pause-in-stalls")
+        wire.start_capture()
         try:
             attempt, status = attempts(program, cell, folder, segment)
         finally:
             said = segment.stop()
         assert "drive-6: OP" in said, said
+        seen, malformed = wire.stop_capture()
+        assert seen > 1000, f"only {seen} EtherCAT frames were captured"
+        assert not malformed, f"the daemon sent malformed frames: {malformed[:20]} of {seen}"
+        print(f"   {seen} frames of the daemon captured, none malformed")
         counted = status["counters"]
         print(f"the sample job completed in attempt {attempt}: {counted}")
 

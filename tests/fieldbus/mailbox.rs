@@ -4,7 +4,8 @@
 use motiond::devices::objects;
 use motiond::fieldbus::mailbox::{MailboxEvent, MailboxProblem, Request};
 use motiond::fieldbus::{
-    BringUpError, Bus, FrameLink, FramePump, LinkError, PumpSettings, bring_up, bring_up_watched,
+    BringUpError, Bus, FrameLink, FramePump, LinkError, PumpSettings, SdoValue, SdoWrite, bring_up,
+    bring_up_watched,
 };
 use motiond::simulator::Injection;
 use motiond::units::Nanoseconds;
@@ -186,6 +187,23 @@ fn ports_that_change_under_ethercrab_end_bring_up_with_an_error_and_not_the_prog
                 );
                 assert!(is_named, "device {device}, status {status:#06x}: {text}");
             }
+        }
+    }
+}
+
+#[test]
+fn messages_of_the_library_and_ours_never_follow_each_other_with_the_same_counter() {
+    // Every start-up object is two messages: every counter of our last one before the library's first is met, and
+    // with drives and an analog terminal several of the library's last ones before our next.
+    for count in 0..7 {
+        let mut bus = description();
+        let extra =
+            SdoWrite { index: objects::FOLLOWING_ERROR_TIMEOUT, subindex: 0, value: SdoValue::U16(15) };
+        bus.devices[0].startup = vec![extra; count];
+        let mut bus = bring_up(pump_on(segment()), &bus)
+            .unwrap_or_else(|failure| panic!("{count} start-up objects: {}", failure.error));
+        for position in [0, 1, 7] {
+            read(&mut bus, position, 0x1000, 0);
         }
     }
 }

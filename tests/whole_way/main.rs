@@ -12,4 +12,5 @@ mod mastering;
 mod models;
 mod objects;
 mod recovery;
+mod terminals;
 mod welding;

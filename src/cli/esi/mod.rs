@@ -1,5 +1,7 @@
 //! `motiond esi import`: a drive file from an ESI file (ETG.2000), the XML a manufacturer gives for its devices.
 
+mod write;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +10,10 @@ use roxmltree::{Document, Node, ParsingOptions};
 
 use super::{Exit, print, print_error};
 use crate::config::drive_file::{identity_and_maps_text, read_drive_file};
-use crate::devices::{Connection, Device, DeviceKind, Identity, MAX_PDO_ENTRIES, PdoEntry, PdoMap, objects};
+use crate::devices::{
+    Connection, Device, DeviceKind, Identity, MAX_PDO_ENTRIES, MAX_PDOS, PdoEntry, PdoMap, objects,
+};
+pub use write::esi_text;
 
 /// Longest file that is read, bytes. Families of one manufacturer fill many megabytes.
 const FILE_BYTES_MAX: u64 = 64 << 20;
@@ -140,7 +145,14 @@ fn convert(text: &str, choice: &Choice) -> Result<(String, Vec<String>), String>
         pdo(device, "RxPdo", choice.rx_pdo, &[objects::CONTROLWORD, objects::TARGET_POSITION], &mut remarks)?;
     let inputs =
         pdo(device, "TxPdo", choice.tx_pdo, &[objects::STATUSWORD, objects::POSITION_ACTUAL], &mut remarks)?;
-    if outputs.entries().is_empty() && inputs.entries().is_empty() {
+    // Our own files say the kind in the group; those of others do not have these words.
+    let group = optional(device, "GroupType").and_then(|node| node.text()).unwrap_or_default().trim();
+    let said = DeviceKind::ALL.iter().find(|(word, _)| *word == group).map(|(_, kind)| *kind);
+    // Port 0: K is E-bus. A coupler has both.
+    let physics = device.attribute("Physics").unwrap_or_default();
+    let is_empty = outputs.entries().is_empty() && inputs.entries().is_empty();
+    let is_coupler = is_empty && physics.starts_with('Y') && physics.contains('K');
+    if is_empty && !is_coupler {
         return Err(at(
             device,
             "the device exchanges no process data; choose another revision with --revision",
@@ -151,9 +163,17 @@ fn convert(text: &str, choice: &Choice) -> Result<(String, Vec<String>), String>
         .and_then(|profile| profile.descendants().find(|node| node.has_tag_name("ProfileNo")))
         .and_then(|node| number(node).ok());
     let all = || outputs.entries().iter().chain(inputs.entries());
-    let device_kind = if profile == Some(402)
-        || (maps(&outputs, objects::CONTROLWORD) && maps(&inputs, objects::STATUSWORD))
-    {
+    let drives_axis = |axis: u16| {
+        let offset = axis * objects::AXIS_STEP;
+        maps(&outputs, objects::CONTROLWORD + offset) && maps(&inputs, objects::STATUSWORD + offset)
+    };
+    let device_kind = if let Some(kind) = said {
+        kind
+    } else if is_coupler {
+        DeviceKind::Coupler
+    } else if drives_axis(0) && drives_axis(1) {
+        DeviceKind::DualServoDrive
+    } else if profile == Some(402) || drives_axis(0) {
         DeviceKind::ServoDrive
     } else if all().all(|entry| entry.bits == 1 || entry.index == 0) {
         DeviceKind::DigitalIo
@@ -176,7 +196,7 @@ fn convert(text: &str, choice: &Choice) -> Result<(String, Vec<String>), String>
     }
     if let Some(mailbox) = optional(device, "Mailbox") {
         let coe = optional(mailbox, "CoE");
-        if device_kind == DeviceKind::ServoDrive && coe.is_none() {
+        if device_kind.axes() > 0 && coe.is_none() {
             return Err(at(
                 mailbox,
                 "the device has no CoE mailbox: a drive cannot be configured without one",
@@ -192,7 +212,7 @@ fn convert(text: &str, choice: &Choice) -> Result<(String, Vec<String>), String>
             yes(says("PdoAssign")),
             yes(says("PdoConfig"))
         ));
-    } else if device_kind == DeviceKind::ServoDrive {
+    } else if device_kind.axes() > 0 {
         return Err(at(device, "the device has no mailbox: a drive cannot be configured without one"));
     }
     for manager in device.children().filter(|node| node.has_tag_name("Sm")) {
@@ -204,8 +224,9 @@ fn convert(text: &str, choice: &Choice) -> Result<(String, Vec<String>), String>
         identity,
         outputs,
         inputs,
-        distributed_clock: sync0.is_some() && device_kind == DeviceKind::ServoDrive,
-        connection: Connection::Cable,
+        // Terminals of others work without; those that say they need it, and our own, get it.
+        distributed_clock: sync0.is_some() && (device_kind.axes() > 0 || said.is_some()),
+        connection: if physics.starts_with('K') { Connection::EBus } else { Connection::Cable },
     };
     let name = english(device, "Name").or_else(|| kind.text()).unwrap_or("").trim();
     let file = drive_file(name, vendor, &result)?;
@@ -230,9 +251,10 @@ fn drive_file(name: &str, vendor: Node<'_, '_>, device: &Device) -> Result<Strin
     );
     let written = write!(
         text,
-        "format_version = 1\nkind = \"{kind}\"\nname = \"{}\"\ndistributed_clock = {}\nsources = [\"ESI file of {vendor}\"]\n",
+        "format_version = 1\nkind = \"{kind}\"\nname = \"{}\"\ndistributed_clock = {}\n{}sources = [\"ESI file of {vendor}\"]\n",
         if name.is_empty() { "device".to_owned() } else { plain(name) },
-        device.distributed_clock
+        device.distributed_clock,
+        if device.connection == Connection::EBus { "connection = \"ebus\"\n" } else { "" },
     );
     written.map_err(|error| error.to_string())?;
     text.push_str(&identity_and_maps_text(device));
@@ -286,8 +308,8 @@ fn choose<'a>(root: Node<'a, 'a>, choice: &Choice) -> Result<Node<'a, 'a>, Strin
     newest.map(|(.., device)| *device).ok_or_else(|| "there is no device in it".to_owned())
 }
 
-/// One direction: the wanted PDO, or the first that has all `needed` objects, or the first mandatory or
-/// assigned one.
+/// One direction: the wanted PDO, or of a drive with two axes all that are assigned, or the first that has all
+/// `needed` objects, or the first mandatory or assigned one.
 fn pdo(
     device: Node<'_, '_>,
     tag: &str,
@@ -318,6 +340,21 @@ fn pdo(
             .or_else(|| pdos.iter().find(|(_, node, entries)| is_set(node) && !entries.is_empty()))
             .or_else(|| pdos.iter().find(|(.., entries)| !entries.is_empty()))
     };
+    let second = |entry: &PdoEntry| needed.iter().any(|index| entry.index == index + objects::AXIS_STEP);
+    let assigned: Vec<_> = pdos.iter().filter(|(_, node, _)| node.has_attribute("Sm")).collect();
+    if wanted.is_none()
+        && assigned.len() > 1
+        && assigned.iter().any(|(.., entries)| entries.iter().any(second))
+    {
+        let map = assigned.iter().try_fold(PdoMap::EMPTY, |map, (index, _, entries)| {
+            map.with(u16::try_from(*index).ok()?, entries)
+        });
+        remarks.push(format!("{tag}: {} of them assigned, for two axes", assigned.len()));
+        return map.ok_or_else(|| {
+            let most = format!("at most {MAX_PDOS} PDOs and {MAX_PDO_ENTRIES} entries, whole bytes each");
+            at(device, &format!("the {tag}s that are assigned cannot be used together: {most}"))
+        });
+    }
     let Some((index, node, entries)) = chosen else { return Ok(PdoMap::EMPTY) };
     let excluded: Vec<&str> =
         node.children().filter(|node| node.has_tag_name("Exclude")).filter_map(|node| node.text()).collect();

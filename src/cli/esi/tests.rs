@@ -1,4 +1,6 @@
 use super::*;
+use crate::config::embedded::DEVICES;
+use crate::simulator::{DriveParameters, SimulatedDevice};
 
 const ESI: &str = r##"<?xml version="1.0" encoding="utf-8"?>
 <EtherCATInfo Version="1.2">
@@ -98,5 +100,34 @@ fn numbers_are_read_in_every_form_of_the_field() {
     }
     for text in ["", "x10", "#xZ", "-1", "4294967296"] {
         assert!(number_of(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn what_is_written_of_our_own_devices_is_imported_the_same() {
+    let devices: Vec<SimulatedDevice> = DEVICES
+        .iter()
+        .map(|(name, text)| {
+            let device = read_drive_file(text).unwrap().device;
+            SimulatedDevice::without_motor(name, device).unwrap_or_else(|| {
+                let axis = DriveParameters::default();
+                match device.kind.axes() {
+                    2 => SimulatedDevice::dual_servo_drive(name, device, [axis; 2]),
+                    _ => SimulatedDevice::servo_drive(name, device, axis),
+                }
+            })
+        })
+        .filter(|simulated| simulated.device.identity.vendor == 0x4D4F_5449)
+        .collect();
+    assert!(devices.len() >= 11, "the generic device types");
+    let text = esi_text(&devices).unwrap();
+    for simulated in &devices {
+        let identity = simulated.device.identity;
+        let choice = Choice { product: Some(identity.product), ..Choice::default() };
+        let (file, remarks) =
+            convert(&text, &choice).unwrap_or_else(|mistake| panic!("{}: {mistake}", simulated.name));
+        let file = read_drive_file(&file).unwrap();
+        assert_eq!(file.device, simulated.device, "{}: {remarks:#?}", simulated.name);
+        assert_eq!(file.name.as_deref(), Some(simulated.name.as_str()));
     }
 }

@@ -48,12 +48,12 @@ pub(super) fn write(path: &Path, devices: &[ScannedDevice], bus: &BusOptions) ->
                 }
                 None => {
                     lines.push(format!(
-                        "position {} ({}): exchanges no process data this program can use; left out as a comment",
+                        "position {} ({}): its process data is longer than this program can use; left out as a comment",
                         device.position, device.sii.name
                     ));
                     writeln!(
                         rows,
-                        "\n# Position {}: `{}`, without process data.",
+                        "\n# Position {}: `{}`, with process data that is too long.",
                         device.position, device.sii.name
                     )?;
                     continue;
@@ -66,8 +66,11 @@ pub(super) fn write(path: &Path, devices: &[ScannedDevice], bus: &BusOptions) ->
         if device.alias != 0 {
             writeln!(rows, "# Its station alias is {}.", device.alias)?;
         }
-        if kind == DeviceKind::ServoDrive {
+        for _axis in 0..kind.axes() {
             joint += 1;
+            if kind.axes() > 1 {
+                writeln!(rows, "\n[[subdevices.axes]]")?;
+            }
             write_drive(&mut rows, joint, scaling)?;
         }
     }
@@ -125,29 +128,39 @@ const fn kind_word(kind: DeviceKind) -> &'static str {
     }
 }
 
-/// A type made of what the device says: the first PDO of each direction, as it is mapped now.
+/// A type made of what the device says: the PDOs of each direction, as they are assigned and mapped now.
 fn described(device: &ScannedDevice) -> Option<(String, Device)> {
     let map = |assignment: u16, is_output: bool| {
-        let assigned = device.pdos.iter().find(|pdo| pdo.assignment == assignment);
-        let (pdo, entries) = assigned.map(|pdo| (pdo.index, &pdo.entries)).or_else(|| {
-            let sii = &device.sii.pdos;
-            let mapped = sii.iter().find(|pdo| pdo.is_output == is_output && pdo.sync_manager != 0xFF);
-            mapped.map(|pdo| (pdo.index, &pdo.entries))
-        })?;
-        PdoMap::new(pdo, entries).filter(|map| !map.entries().is_empty())
+        let assigned = device.pdos.iter().filter(|pdo| pdo.assignment == assignment);
+        let mut pdos: Vec<(u16, &[PdoEntry])> =
+            assigned.map(|pdo| (pdo.index, pdo.entries.as_slice())).collect();
+        if device.pdos.is_empty() {
+            let sii = device.sii.pdos.iter();
+            let mapped = sii.filter(|pdo| pdo.is_output == is_output && pdo.sync_manager != 0xFF);
+            pdos.extend(mapped.map(|pdo| (pdo.index, pdo.entries.as_slice())));
+        }
+        let used = pdos.into_iter().filter(|(_, entries)| !entries.is_empty());
+        used.into_iter().try_fold(PdoMap::EMPTY, |map, (pdo, entries)| map.with(pdo, entries))
     };
-    let outputs = map(0x1C12, true).unwrap_or(PdoMap::EMPTY);
-    let inputs = map(0x1C13, false).unwrap_or(PdoMap::EMPTY);
+    let outputs = map(0x1C12, true)?;
+    let inputs = map(0x1C13, false)?;
     let all: Vec<&PdoEntry> = outputs.entries().iter().chain(inputs.entries()).collect();
     let maps = |index: u16| all.iter().any(|entry| entry.index == index);
-    let kind = if maps(objects::CONTROLWORD) && maps(objects::STATUSWORD) {
+    let drives_axis = |axis: u16| {
+        let offset = axis * objects::AXIS_STEP;
+        maps(objects::CONTROLWORD + offset) && maps(objects::STATUSWORD + offset)
+    };
+    let kind = if drives_axis(0) && drives_axis(1) {
+        DeviceKind::DualServoDrive
+    } else if drives_axis(0) {
         DeviceKind::ServoDrive
-    } else if !all.is_empty() && all.iter().all(|entry| entry.bits == 1 || entry.index == 0) {
+    } else if all.is_empty() {
+        // It has its place on the bus all the same.
+        DeviceKind::Coupler
+    } else if all.iter().all(|entry| entry.bits == 1 || entry.index == 0) {
         DeviceKind::DigitalIo
-    } else if !all.is_empty() && all.iter().all(|entry| entry.bits == 16) {
-        DeviceKind::AnalogIo
     } else {
-        return None;
+        DeviceKind::AnalogIo
     };
     let name = [&device.sii.order, &device.sii.name].into_iter().find(|name| !name.is_empty());
     let name: String = name
@@ -158,7 +171,7 @@ fn described(device: &ScannedDevice) -> Option<(String, Device)> {
         .take(48)
         .collect();
     let name = format!("{}-{:08x}", name.trim_matches('-'), device.identity.product);
-    let distributed_clock = device.clock.is_some() && kind == DeviceKind::ServoDrive;
+    let distributed_clock = device.clock.is_some() && kind.axes() > 0;
     let connection = Connection::Cable;
     Some((name, Device { kind, identity: device.identity, outputs, inputs, distributed_clock, connection }))
 }

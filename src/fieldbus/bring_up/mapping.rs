@@ -19,6 +19,8 @@ const IDENTITY: u16 = 0x1018;
 /// How often, and for how long each time, an answer is waited for that tells that the counters agree.
 const AGREEMENT_TRIES: u32 = 2;
 const AGREEMENT_TIME: Nanoseconds = Nanoseconds(100_000_000);
+/// Counter of the first message of ethercrab.
+const FIRST_COUNTER: u8 = 1;
 /// Abort code: there is no such object.
 const NO_SUCH_OBJECT: u32 = 0x0602_0000;
 
@@ -80,6 +82,35 @@ fn stations(mailboxes: &mut [Option<Mailbox>]) -> Vec<Station<'_>> {
         .enumerate()
         .map(|(position, mailbox)| Station { position, mailbox: mailbox.as_mut() })
         .collect()
+}
+
+/// ethercrab counts its messages itself, from 1 on. Where our last message had this counter too, the device would take
+/// ethercrab's first one for a repetition and not answer it: one more goes between.
+pub(super) fn hand_over<L: FrameLink>(
+    pump: &mut FramePump<L>,
+    description: &BusDescription,
+    mailboxes: &mut [Option<Mailbox>],
+    emergencies: &mut EmergencyRing,
+) {
+    let mut stations = stations(mailboxes);
+    stations.retain(|station| {
+        station.mailbox.as_ref().is_some_and(|mailbox| mailbox.sent_counter() == FIRST_COUNTER)
+    });
+    let slots = Slots::new(stations.len());
+    let scripts = slots.clients().map(|client| {
+        let script: Script<'_, _> = Box::pin(async move { client.upload(IDENTITY, 0).await });
+        script
+    });
+    // What it answers, and whether, does not matter.
+    let _answers = client::run(
+        pump,
+        &mut stations,
+        &slots,
+        scripts.collect(),
+        emergencies,
+        description.timeouts.sdo,
+        |_| {},
+    );
 }
 
 struct DeviceScript<'a> {

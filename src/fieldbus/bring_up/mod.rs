@@ -218,8 +218,9 @@ fn find_and_map<L: FrameLink>(
         }
     }
     progress(Progress { stage: Stage::ProcessDataMapping, done: 0, devices });
-    let group = map_process_data(pump, group, description)?;
     let used = mailboxes.get_mut(..devices).unwrap_or(&mut []);
+    mapping::hand_over(pump, description, used, emergencies);
+    let group = map_process_data(pump, group, description)?;
     mapping::agree_on_counters(pump, used, emergencies);
     progress(Progress { stage: Stage::ProcessDataMapping, done: devices, devices });
     Ok((group, mailboxes))

@@ -5,11 +5,13 @@
 
 mod registers;
 
+use crate::devices::{Connection, Device, DeviceKind};
 use crate::units::Nanoseconds;
 
 use super::clock::{DistributedClock, Sync0};
 use super::fmmu::{BitSpan, FMMU_COUNT, Fmmu, Span};
 use super::random::Random;
+use super::segment::Returns;
 use super::sii::Sii;
 use super::sync_manager::{
     Direction, SYNC_MANAGER_BASE, SYNC_MANAGER_BYTES, SYNC_MANAGER_COUNT, SyncManager, Touch,
@@ -125,8 +127,12 @@ pub(super) struct EscMemory {
     /// Register 0x0200.
     event_mask: u16,
     reset_letters: usize,
-    /// Time from here to the end of the segment and back; `None` when nothing is connected behind.
-    return_delay: Option<Nanoseconds>,
+    /// 0x0101 was written since the wiring was looked at.
+    pub(super) loops_changed: bool,
+    /// What is connected to the ports.
+    returns: Returns,
+    connection: Connection,
+    is_coupler: bool,
 }
 
 impl EscMemory {
@@ -144,7 +150,7 @@ impl EscMemory {
     }
 
     /// After power-on. `clock` is there where the device has distributed clocks.
-    pub(super) fn new(sii: Sii, clock: Option<DistributedClock>) -> Self {
+    pub(super) fn new(device: &Device, sii: Sii, clock: Option<DistributedClock>) -> Self {
         let mut esc = Self {
             memory: vec![0; MEMORY_BYTES].into_boxed_slice(),
             managers: [SyncManager::new(false); SYNC_MANAGER_COUNT],
@@ -160,7 +166,10 @@ impl EscMemory {
             used_managers: 0,
             event_mask: 0,
             reset_letters: 0,
-            return_delay: None,
+            loops_changed: false,
+            returns: Returns::default(),
+            connection: device.connection,
+            is_coupler: device.kind == DeviceKind::Coupler,
         };
         esc.power_on(clock);
         esc
@@ -180,7 +189,8 @@ impl EscMemory {
         self.used_managers = 0;
         self.event_mask = 0;
         self.reset_letters = 0;
-        // ESC type, revision, build; FMMUs, sync managers, RAM in KiB, ports 0 and 1 MII.
+        self.loops_changed = true;
+        // ESC type, revision, build; FMMUs, sync managers, RAM in KiB, ports.
         let information = [
             0x11,
             0,
@@ -189,7 +199,7 @@ impl EscMemory {
             FMMU_COUNT as u8,
             SYNC_MANAGER_COUNT as u8,
             (MEMORY_BYTES / 1024 - 4) as u8,
-            0x0F,
+            self.port_descriptor(),
         ];
         put(&mut self.memory, 0, &information);
         // Features: distributed clock, 64 bits wide, enhanced SYNC activation.
@@ -209,12 +219,35 @@ impl EscMemory {
         self.show_all_managers();
     }
 
-    /// Tells where the device stands in the line: the way from here to the end and back, `None` for the last.
-    pub(super) fn set_return_delay(&mut self, return_delay: Option<Nanoseconds>) {
-        self.return_delay = return_delay;
-        // The application is alive. Loops of ports 2 and 3 closed; port 0 with link and communication; port 1 as connected.
-        let second = if return_delay.is_some() { 1 << 5 | 1 << 11 } else { 1 << 10 };
-        let status = 0b11 | 1 << 4 | 1 << 9 | second | 1 << 12 | 1 << 14;
+    /// Kind of each port, two bits each: 2 E-bus, 3 MII (0x0007). A coupler has the backplane at port 1 and a second
+    /// cable at port 2.
+    const fn port_descriptor(&self) -> u8 {
+        match (self.connection, self.is_coupler) {
+            (_, true) => 0b11_10_11,
+            (Connection::Cable, false) => 0b11_11,
+            (Connection::EBus, false) => 0b10_10,
+        }
+    }
+
+    /// The controller wants the loop of a port closed, whatever is connected there (0x0101: 3, two bits a port).
+    pub(super) fn is_loop_closed(&self, port: usize) -> bool {
+        u32_at(&self.memory, r::DL_CONTROL) >> (8 + 2 * port) & 0b11 == 0b11
+    }
+
+    /// Tells what is connected to the ports: how long a frame is away before it comes back by each.
+    pub(super) fn set_returns(&mut self, returns: Returns) {
+        self.returns = returns;
+        let before = u16_at(&self.memory, r::DL_STATUS);
+        // The application is alive; port 0 has link and communication.
+        let mut status = 0b11 | 1 << 4 | 1 << 9;
+        for (port, back) in returns.iter().enumerate().skip(1) {
+            status |= match back {
+                Some(_) => 1 << (4 + port) | 1 << (9 + 2 * port),
+                // Closed by the controller: the cable is still there.
+                None if self.is_loop_closed(port) => before & 1 << (4 + port) | 1 << (8 + 2 * port),
+                None => 1 << (8 + 2 * port),
+            };
+        }
         if u16_at(&self.memory, r::DL_STATUS) != status {
             put_u16(&mut self.memory, r::DL_STATUS, status);
             self.request_event(EVENT_DL_STATUS);

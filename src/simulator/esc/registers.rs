@@ -54,6 +54,7 @@ impl EscMemory {
         if touched(r::DL_CONTROL, 4) {
             let enabled = u32_at(&self.memory, r::DL_CONTROL) >> 24 & 1 == 1;
             self.alias = enabled.then(|| u16_at(&self.memory, r::STATION_ALIAS));
+            self.loops_changed = true;
         }
         if touched(r::AL_CONTROL, 2) {
             self.events.al_control = true;
@@ -149,11 +150,11 @@ impl EscMemory {
         let Some(clock) = &mut self.clock else { return };
         if touched(r::DC_PORT_TIME, 4) {
             let forward = clock.local_time(at);
-            let back =
-                self.return_delay.map_or(0, |delay| clock.local_time(Nanoseconds(at.0 + delay.0)) as u32);
             put_u32(&mut self.memory, r::DC_PORT_TIME, forward as u32);
-            put_u32(&mut self.memory, r::DC_PORT_TIME + 4, back);
-            put_u64(&mut self.memory, r::DC_PORT_TIME + 8, 0);
+            for (port, back) in self.returns.iter().enumerate().skip(1) {
+                let time = back.map_or(0, |delay| clock.local_time(Nanoseconds(at.0 + delay.0)) as u32);
+                put_u32(&mut self.memory, r::DC_PORT_TIME + 4 * port, time);
+            }
             put_u64(&mut self.memory, r::DC_RECEIVE_TIME, forward);
         }
         if touched(r::DC_OFFSET, 8) {

@@ -65,6 +65,7 @@ impl Segment {
                 let now = self.now;
                 self.servo_mut(drive)?.inject_fault(code, lasts, now);
             }
+            Injection::Drive { drive, fault } => self.servo_mut(drive)?.disturb(fault),
             Injection::EncoderJump { drive, counts } => {
                 let device = self.device_mut(drive.subdevice)?;
                 match device.terminal_mut().and_then(Terminal::encoder_mut) {

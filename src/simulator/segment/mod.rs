@@ -3,8 +3,9 @@
 mod frame_faults;
 mod injections;
 mod inspection;
+mod topology;
 
-use crate::devices::DrivePlace;
+use crate::devices::{DrivePlace, MAX_SUBDEVICES};
 use crate::joints::MAX_JOINTS;
 use crate::units::Nanoseconds;
 
@@ -16,6 +17,7 @@ use super::subdevice::SubDevice;
 use super::wire::{put_u16, u8_at, u16_at, u32_at};
 use frame_faults::{Contact, Fate};
 pub use inspection::DeviceSnapshot;
+pub(super) use topology::Returns;
 
 /// Longest Ethernet frame without its checksum.
 const FRAME_BYTES_MAX: usize = 1518;
@@ -80,6 +82,8 @@ pub struct Segment {
     detached: usize,
     /// SubDevices frames pass through.
     reachable: usize,
+    /// From the first SubDevice to each, on the way of a frame.
+    ways: [Nanoseconds; MAX_SUBDEVICES],
     now: Nanoseconds,
     equipment_stepped: Nanoseconds,
     faults: FrameCounts,
@@ -122,6 +126,7 @@ impl Segment {
             hop_delay,
             detached: count,
             reachable: count,
+            ways: [Nanoseconds(0); MAX_SUBDEVICES],
             now: Nanoseconds(0),
             equipment_stepped: Nanoseconds(0),
             faults: FrameCounts::default(),
@@ -265,6 +270,10 @@ impl Segment {
             start = place.end();
         }
         self.statistics.cyclic += u64::from(is_cyclic);
+        let loops = self.devices.iter_mut().map(|device| std::mem::take(&mut device.esc.loops_changed));
+        if loops.fold(false, |any, changed| any | changed) {
+            self.wire_up();
+        }
     }
 
     fn show_interrupts(&self, frame: &mut [u8], place: DatagramPlace) {
@@ -278,8 +287,8 @@ impl Segment {
     }
 
     /// When a frame that arrives now reaches a SubDevice.
-    const fn arrival(&self, position: usize) -> Nanoseconds {
-        self.now.plus(Nanoseconds(self.hop_delay.0 * position as u64))
+    fn arrival(&self, position: usize) -> Nanoseconds {
+        self.now.plus(self.ways.get(position).copied().unwrap_or_default())
     }
 
     fn physical(
@@ -447,17 +456,21 @@ impl Segment {
         }
     }
 
-    /// Works out which SubDevices frames reach, and tells each where it stands in the line.
+    /// Works out which SubDevices frames reach, and tells each what is connected to its ports.
     fn wire_up(&mut self) {
         let supplied = self.devices.iter().take_while(|device| !device.is_off()).count();
         self.reachable = supplied.min(self.detached);
-        let mut reachable = self.devices.iter().take(self.reachable);
-        let last = reachable.rposition(|device| !device.is_bridged);
-        let last = last.unwrap_or(0);
-        for (position, device) in self.devices.iter_mut().enumerate() {
-            let behind = last.saturating_sub(position) as u64;
-            let delay = Nanoseconds(2 * behind * self.hop_delay.0);
-            device.esc.set_return_delay((behind > 0).then_some(delay));
+        // Behind a loop that the controller has closed nothing is reached.
+        let reached = self.devices.iter().take(self.reachable);
+        let closed =
+            reached.into_iter().position(|device| !device.is_bridged && device.esc.is_loop_closed(1));
+        if let Some(closed) = closed {
+            self.reachable = closed + 1;
+        }
+        let wiring = topology::wire(&self.devices, self.reachable, self.hop_delay);
+        self.ways = wiring.ways;
+        for (device, returns) in self.devices.iter_mut().zip(wiring.returns) {
+            device.esc.set_returns(returns);
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::units::Nanoseconds;
 
 use super::super::cia402::DriveState;
+use super::super::faults::{HomingFailure, ServoFault};
 use super::stops::Ramp;
 use super::{Activity, Ending, Servo};
 
@@ -14,7 +15,32 @@ pub(super) mod error {
     pub(in super::super) const FOLLOWING_ERROR: u16 = 0x8611;
 }
 
+/// What it does not do as it should.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Disturbances {
+    pub(super) shown_mode: Option<i8>,
+    pub(super) ignores_setpoints: bool,
+    pub(super) target_reached: Option<bool>,
+    pub(super) homing: Option<HomingFailure>,
+    reaction_time: Nanoseconds,
+    /// The fault reaction lasts at least until then.
+    pub(super) reacts_until: Nanoseconds,
+}
+
 impl Servo {
+    /// Injected: it does something else than it should, or works again.
+    pub(in super::super) fn disturb(&mut self, fault: ServoFault) {
+        let disturbances = &mut self.disturbances;
+        match fault {
+            ServoFault::ModeDisplay(mode) => disturbances.shown_mode = mode,
+            ServoFault::IgnoresSetpoints(ignores) => disturbances.ignores_setpoints = ignores,
+            ServoFault::TargetReached(level) => disturbances.target_reached = level,
+            ServoFault::Homing(failure) => disturbances.homing = failure,
+            ServoFault::SlowReaction(time) => disturbances.reaction_time = time,
+            ServoFault::EncoderZero => self.motor.jump(self.motor.encoder().wrapping_neg()),
+        }
+    }
+
     /// The fault is the lost supply, and it is still lost.
     pub(super) const fn lacks_voltage(&self) -> bool {
         self.voltage_lost && self.error_code == error::UNDER_VOLTAGE
@@ -26,6 +52,7 @@ impl Servo {
             return;
         }
         self.error_code = code;
+        self.disturbances.reacts_until = now.plus(self.disturbances.reaction_time);
         let has_torque = self.activity != Activity::Idle;
         match Ramp::of(self.fault_reaction_option).filter(|_| has_torque) {
             Some(ramp) => {

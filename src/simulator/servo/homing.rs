@@ -135,6 +135,11 @@ impl Homing {
         }
     }
 
+    /// It ends with an error.
+    pub(super) fn fail(&mut self) {
+        *self = Self { phase: Phase::Failed, speed: self.speed, ..Self::default() };
+    }
+
     /// Back to "not started"; the axis turns at `speed`, counts/s.
     pub(super) const fn reset(&mut self, speed: f64) {
         *self = Self { phase: Phase::Idle, legs: [None; LEGS_MAX], speed, begin: 0.0, is_standing: false };

@@ -143,6 +143,7 @@ pub(super) struct Servo {
     pub(super) safe_torque_off: bool,
     /// A fault that comes back until it is cleared by the injection.
     fault_lasts: bool,
+    disturbances: faults::Disturbances,
     // process data
     outputs: Vec<(OutputSignal, MappedObject)>,
     inputs: Vec<(InputSignal, MappedObject)>,
@@ -201,6 +202,7 @@ impl Servo {
             voltage_lost: false,
             safe_torque_off: false,
             fault_lasts: false,
+            disturbances: faults::Disturbances::default(),
             outputs: Vec::new(),
             inputs: Vec::new(),
             stepped: Nanoseconds(0),
@@ -220,6 +222,7 @@ impl Servo {
         fresh.stepped = now;
         fresh.voltage_lost = self.voltage_lost;
         fresh.safe_torque_off = self.safe_torque_off;
+        fresh.disturbances = self.disturbances;
         *self = fresh;
     }
 
@@ -373,7 +376,7 @@ impl Servo {
         }
         // Bits 10, 12 and 13 belong to the mode.
         if self.is_homing() {
-            return word | self.homing.statusword();
+            return self.with_stuck_bits(word | self.homing.statusword());
         }
         if self.state == DriveState::OperationEnabled && self.is_following() {
             word |= o::STATUS_FOLLOWS_COMMAND;
@@ -381,7 +384,15 @@ impl Servo {
         if self.is_following_error {
             word |= o::STATUS_FOLLOWING_ERROR;
         }
-        word
+        self.with_stuck_bits(word)
+    }
+
+    fn with_stuck_bits(&self, word: u16) -> u16 {
+        match self.disturbances.target_reached {
+            Some(true) => word | o::STATUS_TARGET_REACHED,
+            Some(false) => word & !o::STATUS_TARGET_REACHED,
+            None => word,
+        }
     }
 
     /// What can be seen from outside.

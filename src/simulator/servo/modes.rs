@@ -3,11 +3,12 @@
 use crate::devices::objects as o;
 use crate::units::Nanoseconds;
 
+use super::super::faults::HomingFailure;
 use super::super::injection::ShaftSwitch;
 use super::super::motor::{Demand, wrap};
 use super::super::wire::floor;
 use super::setpoints::{Line, Setpoints};
-use super::switches::Edge;
+use super::switches::{Edge, Signal};
 use super::{Activity, Servo};
 
 impl Servo {
@@ -56,6 +57,7 @@ impl Servo {
     pub(super) fn pass_edges(&mut self) {
         for edge in self.signals.turn(floor(self.motor.shaft())) {
             self.pass_edge(&edge);
+            self.mind_limit_switch(&edge);
         }
     }
 
@@ -64,6 +66,16 @@ impl Servo {
         self.probes.pass(edge, self.motor.shown(position));
         if self.homing.pass(edge, self.homing_settings.method, self.motor.position) {
             self.set_home(position);
+        }
+    }
+
+    /// Onto a limit switch outside homing: a quick stop, as if it were commanded.
+    fn mind_limit_switch(&mut self, edge: &Edge) {
+        let is_limit = [ShaftSwitch::NegativeLimit, ShaftSwitch::PositiveLimit]
+            .into_iter()
+            .any(|limit| edge.signal == Signal::Switch(limit));
+        if is_limit && edge.rising && !self.is_homing() && self.is_following() {
+            self.quick_stop(self.stepped);
         }
     }
 
@@ -110,6 +122,11 @@ impl Servo {
             return;
         }
         if now & !before & o::CONTROL_HOMING_START != 0 {
+            match self.disturbances.homing {
+                Some(HomingFailure::Error) => return self.homing.fail(),
+                Some(HomingFailure::Never) => return,
+                None => {}
+            }
             let at_once = self.homing.start(self.homing_settings.method, &self.signals, self.motor.position);
             if at_once {
                 self.set_home(floor(self.motor.position));
@@ -121,7 +138,7 @@ impl Servo {
 
     /// New setpoints: interpolate from where they are now.
     pub(super) fn take_setpoints(&mut self, at: Nanoseconds) {
-        if !self.is_following() {
+        if !self.is_following() || self.disturbances.ignores_setpoints {
             self.setpoints.position = Line::at_rest(self.demand);
             return;
         }
@@ -153,6 +170,7 @@ impl Servo {
         let forwards = self.motor.speed >= 0.0;
         if let Some(edge) = self.signals.force(switch, level, forwards) {
             self.pass_edge(&Edge { at: shaft, ..edge });
+            self.mind_limit_switch(&edge);
         }
     }
 }

@@ -145,7 +145,7 @@ impl Servo {
     pub(super) fn input(&self, signal: InputSignal) -> u64 {
         match signal {
             InputSignal::Statusword => u64::from(self.statusword()),
-            InputSignal::ModeDisplay => self.mode_display as u64,
+            InputSignal::ModeDisplay => self.disturbances.shown_mode.unwrap_or(self.mode_display) as u64,
             InputSignal::Position => self.motor.encoder() as u64,
             InputSignal::PositionDemand => self.motor.shown(floor(self.demand)) as u64,
             InputSignal::Velocity => (round(self.motor.speed) as i32) as u64,

@@ -120,7 +120,9 @@ impl Servo {
                     }
                 }
             }
-            Activity::Braking { then, .. } if self.motor.is_brake_closed() => {
+            Activity::Braking { then, .. }
+                if self.motor.is_brake_closed() && now >= self.disturbances.reacts_until =>
+            {
                 self.activity = Activity::Idle;
                 self.state = then;
             }

@@ -4,7 +4,7 @@
 mod disturbances;
 mod transitions;
 
-use crate::devices::DeviceKind;
+use crate::devices::{Connection, DeviceKind};
 use crate::units::Nanoseconds;
 
 use super::al_state::{AlState, AlStatus, code};
@@ -52,6 +52,8 @@ pub(super) struct SubDevice {
     /// What is behind it.
     pub(super) application: Application,
     status: AlStatus,
+    /// The controller has asked for the identification.
+    shows_id: bool,
     outputs: Direction,
     inputs: Direction,
     /// The last complete outputs.
@@ -109,11 +111,12 @@ impl SubDevice {
             .then(|| DistributedClock::new(local_ns, simulated.clock_drift_ppm, Nanoseconds(0)));
         let mut subdevice = Self {
             plan: SyncManagerPlan::of(&device),
-            esc: EscMemory::new(Sii::new(&simulated), clock),
+            esc: EscMemory::new(&device, Sii::new(&simulated), clock),
             mailbox: device.kind.has_mailbox().then(|| Box::new(Mailbox::new())),
             dictionary: Dictionary::default(),
             application,
             status: AlStatus::default(),
+            shows_id: false,
             outputs: Direction::default(),
             inputs: Direction::default(),
             latched: [0; PROCESS_DATA_BYTES_MAX],
@@ -201,6 +204,7 @@ impl SubDevice {
             .then(|| DistributedClock::new(local_ns, self.simulated.clock_drift_ppm, now));
         self.esc.power_on(clock);
         self.status = AlStatus::default();
+        self.shows_id = false;
         self.latched = [0; PROCESS_DATA_BYTES_MAX];
         self.is_fresh = false;
         self.is_synchronised = false;
@@ -436,6 +440,11 @@ impl SubDevice {
     /// AL status.
     pub(super) const fn status(&self) -> AlStatus {
         self.status
+    }
+
+    /// How it is connected.
+    pub(super) const fn connection(&self) -> Connection {
+        self.simulated.device.connection
     }
 
     /// Kind of device.

@@ -11,12 +11,16 @@ use super::{Application, Direction, SubDevice};
 
 /// How long a device waits in SAFE-OP for outputs and SYNC0 after OP was requested.
 const OP_TIMEOUT: Nanoseconds = Nanoseconds(5_000_000_000);
+/// Bit 5 of AL control: the identification is asked for; of AL status: it is shown.
+const ID_REQUEST: u16 = 1 << 5;
 /// Shortest and longest SYNC0 cycle the devices accept, ns.
 const SYNC0_CYCLE_NS: std::ops::RangeInclusive<u32> = SYNC0_CYCLE_MIN_NS..=100_000_000;
 
 impl SubDevice {
     pub(super) fn al_control_written(&mut self, now: Nanoseconds) {
-        match decide(self.status, self.esc.register_u16(register::AL_CONTROL)) {
+        let control = self.esc.register_u16(register::AL_CONTROL);
+        self.shows_id = control & ID_REQUEST != 0;
+        match decide(self.status, control) {
             Decision::Ignored => {}
             Decision::Stays => {
                 self.op_wanted_until = None;
@@ -123,7 +127,12 @@ impl SubDevice {
     fn show_status(&mut self, status: AlStatus) {
         self.status = status;
         let shown = self.shown_status();
-        self.esc.show_al_status(shown.register(), shown.code);
+        // Asked for, the explicit device identification stands in place of the code (ETG.1020, 0x0120 bit 5).
+        if self.shows_id && !shown.error {
+            self.esc.show_al_status(shown.register() | ID_REQUEST, self.esc.sii.alias());
+        } else {
+            self.esc.show_al_status(shown.register(), shown.code);
+        }
     }
 
     /// Injects a refusal of a state; code zero: granted again.

@@ -3,6 +3,7 @@
 mod al_states;
 mod combined_accesses;
 mod commands;
+mod devices;
 mod drive;
 mod faults;
 mod homing;

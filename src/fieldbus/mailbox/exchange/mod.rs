@@ -201,6 +201,12 @@ impl Mailbox {
         self.transfer.is_some()
     }
 
+    /// Counter of the last message sent, 1 to 7; 0: none.
+    #[must_use]
+    pub const fn sent_counter(&self) -> u8 {
+        self.sent_counter
+    }
+
     /// Begins a request at `now`. It fails when the device lets `patience` pass without one step forward.
     ///
     /// # Errors
