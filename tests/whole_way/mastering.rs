@@ -226,7 +226,7 @@ fn another_drive_is_not_relied_on_until_its_joint_is_mastered() {
 fn the_turns_of_a_narrow_counter_come_from_the_record() {
     let narrow = |degrees: f64| {
         let mut assembly = moved(degrees);
-        let drive = assembly.cell.subdevices[1].drive.as_mut().unwrap();
+        let drive = assembly.cell.subdevices[1].drives.first_mut().unwrap();
         drive.counter_bits = 16;
         drive.counts_per_turn = 16_384;
         drive.offset_counts = 1234;
