@@ -43,7 +43,7 @@ fn a_fault_of_the_second_axis_stops_the_joint_it_turns_and_no_other_drive_is_at_
     client.enable();
     client.until(MachineState::Fault);
     let fault = client.events.iter().find(|event| event["kind"] == "fault").unwrap();
-    assert_eq!(fault["joint"], 4, "{fault}");
+    assert_eq!(fault["where"], "drive of joint 4", "{fault}");
     let error = |client: &mut Client, subdevice, axis| {
         client.cell.segment_mut().drive(DrivePlace { subdevice, axis }).unwrap().error_code
     };

@@ -181,17 +181,18 @@ fn an_encoder_input_counts_is_set_and_latches_at_its_index() {
     assert_eq!(exchange(&mut wire, 0, 0), (0, 0, 0));
     wire.segment.inject(Injection::EncoderSpeed { device: 1, counts_s: 1_000_000.0 }).unwrap();
     let (_, counter, _) = exchange(&mut wire, 0, 0);
-    assert!((999..=1001).contains(&counter), "{counter} counts in a millisecond");
+    // Two frames of 10 µs on the way.
+    assert!((1_000..=1_030).contains(&counter), "{counter} counts in a millisecond");
     // Set once, with the edge; it counts on from there.
     let (status, counter, _) = exchange(&mut wire, 2, -5_000);
     assert_eq!(status, 2);
-    assert!((-5_001..=-3_999).contains(&counter), "{counter}");
+    assert!((-4_000..=-3_970).contains(&counter), "{counter}");
     let before = exchange(&mut wire, 2, -5_000).1;
     assert!(before > counter + 900, "held high it does not set again: {before}");
     // Index pulses each 4096 counts of the shaft: one is passed within five milliseconds.
     let latched = (0..5).map(|_| exchange(&mut wire, 1, 0)).find(|(status, ..)| status & 1 == 1);
     let (_, counter, latch) = latched.expect("an index pulse has been passed");
-    assert!(latch <= counter && counter - latch <= 1_001, "{latch} before {counter}");
+    assert!(latch <= counter && counter - latch <= 1_030, "{latch} before {counter}");
     let again = exchange(&mut wire, 1, 0).2;
     assert_eq!(again, latch, "the first one stays");
     assert_eq!(exchange(&mut wire, 0, 0).0 & 1, 0);
@@ -217,7 +218,8 @@ fn a_force_sensor_shows_what_acts_on_it_and_is_tared() {
         assert!((seen - acting).abs() <= 0.05, "{seen} for {acting}");
     }
     let (seen, status, second) = exchange(&mut wire, 1);
-    assert_eq!((status, second.wrapping_sub(first)), (2, 2), "tared; two samples a millisecond");
+    assert_eq!(status, 2, "tared");
+    assert!((2..=3).contains(&second.wrapping_sub(first)), "two samples a millisecond");
     assert!(seen.iter().all(|seen| seen.abs() <= 0.1), "{seen:?}");
     let beyond = [1_500.0, 0.0, 0.0, 0.0, 0.0, 0.0];
     wire.segment.inject(Injection::Wrench { device: 1, wrench: beyond }).unwrap();
