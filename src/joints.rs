@@ -32,6 +32,16 @@ impl JointVector {
         })
     }
 
+    /// The first `count` of `values`.
+    #[must_use]
+    pub fn from_padded(values: &[f64; MAX_JOINTS], count: usize) -> Self {
+        let mut joints = Self { values: *values, ..Self::zeros(count) };
+        for value in joints.values.iter_mut().skip(count) {
+            *value = 0.0;
+        }
+        joints
+    }
+
     /// One value for each joint index in `0..count`.
     #[must_use]
     pub fn from_fn(count: usize, mut value: impl FnMut(usize) -> f64) -> Self {

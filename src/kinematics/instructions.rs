@@ -6,7 +6,7 @@
 pub struct Instructions(Level);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Level {
+pub(crate) enum Level {
     /// What every processor of the target has.
     Baseline,
     /// Four lanes and fused multiply-add.
@@ -57,35 +57,58 @@ impl Instructions {
         }
     }
 
-    pub(super) const fn level(self) -> Level {
+    pub(crate) const fn level(self) -> Level {
         self.0
     }
 }
 
 /// Whether the baseline of this target has fused multiply-add; without it `mul_add` is a library call.
-pub(super) const BASELINE_FUSED: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
+pub(crate) const BASELINE_FUSED: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
 
 /// Makes `fn name(instructions, arguments)`, which runs `kernel::<FUSED>(arguments)` compiled for `instructions`.
-/// The kernel and all it calls must be `#[inline(always)]`, so that they are compiled inside each version.
+/// The kernel and all it calls must be `#[inline(always)]`, so that they are compiled inside each version: no closures
+/// that are called more than once, and no `map` of an array, which keeps its closure for itself.
+///
+/// With `four lanes` in front there is no version of eight: where most of the work is on vectors in space, moving
+/// numbers between the halves of a register costs more than the width gains.
 macro_rules! compiled_for_each {
-    ($visibility:vis fn $name:ident (
-        $($argument:ident: $type:ty),* $(,)?
-    ) $(-> $result:ty)?, $($kernel:ident)::+) => {
+    (
+        four lanes: $visibility:vis fn $name:ident ($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)?,
+        $($kernel:ident)::+
+    ) => {
+        $crate::kinematics::instructions::compiled_for_each!(
+            @ [$visibility] $name [$($argument: $type),*] [$(-> $result)?] [$($kernel)::+] avx2 {}
+        );
+    };
+    (
+        $visibility:vis fn $name:ident ($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)?,
+        $($kernel:ident)::+
+    ) => {
+        $crate::kinematics::instructions::compiled_for_each!(
+            @ [$visibility] $name [$($argument: $type),*] [$(-> $result)?] [$($kernel)::+] avx512 {
+                #[cfg(target_arch = "x86_64")]
+                #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx2,fma")]
+                fn avx512($($argument: $type),*) $(-> $result)? {
+                    $($kernel)::+::<true>($($argument),*)
+                }
+            }
+        );
+    };
+    (
+        @ [$visibility:vis] $name:ident [$($argument:ident: $type:ty),*] [$($result:tt)*] [$($kernel:ident)::+]
+        $widest:ident { $($version:item)? }
+    ) => {
         #[inline]
         $visibility fn $name(
             instructions: $crate::kinematics::instructions::Instructions,
             $($argument: $type),*
-        ) $(-> $result)? {
+        ) $($result)* {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]
-            fn avx2($($argument: $type),*) $(-> $result)? {
+            fn avx2($($argument: $type),*) $($result)* {
                 $($kernel)::+::<true>($($argument),*)
             }
-            #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx2,fma")]
-            fn avx512($($argument: $type),*) $(-> $result)? {
-                $($kernel)::+::<true>($($argument),*)
-            }
+            $($version)?
             use $crate::kinematics::instructions::{BASELINE_FUSED, Level};
             match instructions.level() {
                 Level::Baseline => $($kernel)::+::<BASELINE_FUSED>($($argument),*),
@@ -96,9 +119,9 @@ macro_rules! compiled_for_each {
                 #[cfg(target_arch = "x86_64")]
                 #[expect(unsafe_code, reason = "a function compiled for more than the baseline")]
                 // SAFETY: the processor has these features: this value is only made after they were detected.
-                Level::Avx512 => unsafe { avx512($($argument),*) },
+                Level::Avx512 => unsafe { $widest($($argument),*) },
             }
         }
     };
 }
-pub(super) use compiled_for_each;
+pub(crate) use compiled_for_each;

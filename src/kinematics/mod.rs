@@ -8,16 +8,15 @@
 #![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros))]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-mod chain;
+pub(crate) mod chain;
 pub mod closed;
 pub mod configuration;
 pub mod guide;
-mod instructions;
+pub(crate) mod instructions;
 pub mod inverse;
 pub mod jacobian_derivative;
-mod lanes;
+pub(crate) mod lanes;
 mod linear_solve;
-
 pub mod singularity;
 
 #[cfg(test)]

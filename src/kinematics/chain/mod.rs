@@ -11,11 +11,12 @@ use super::instructions::{BASELINE_FUSED, Instructions, compiled_for_each};
 use super::lanes::Eight;
 use crate::geometry::{Pose, Twist};
 use crate::joints::{JointVector, MAX_JOINTS};
-use walk::{StepLanes, Tail};
+use walk::{StepConstants, StepLanes, Tail, posed};
 
 pub use description::{ChainError, ChainJoint, JointKind, Mimic};
 pub(super) use gauge::{Axis, Frame, Layout, Step, lay_out};
-pub(super) use walk::{Axes, Posed, Positions, WalkConstants, columns, posed};
+pub(super) use walk::{Axes, Posed, Positions, WalkConstants};
+pub(crate) use walk::{Width, for_width};
 
 /// A serial chain from base to flange: constants only, `Copy`, without heap.
 ///
@@ -39,13 +40,13 @@ pub struct Chain {
     instructions: Instructions,
 }
 
-compiled_for_each!(fn flange_axes(constants: &WalkConstants, q: &Positions) -> Axes, walk::flange);
+compiled_for_each!(four lanes: fn flange_axes(chain: &Chain, q: &JointVector) -> Axes, walk::flange);
 compiled_for_each!(
-    fn flange_and_columns(constants: &WalkConstants, q: &Positions, into: &mut [Eight; MAX_JOINTS]) -> Axes,
-    walk::flange_and_columns
+    four lanes: fn flange_and_jacobian(chain: &Chain, q: &JointVector, into: &mut Jacobian) -> Axes,
+    walk::flange_and_jacobian
 );
 compiled_for_each!(
-    fn step_frames(constants: &WalkConstants, q: &Positions, into: &mut [Axes; MAX_JOINTS]) -> Axes,
+    four lanes: fn step_frames(chain: &Chain, q: &JointVector, into: &mut [Axes; MAX_JOINTS]) -> Axes,
     walk::frames
 );
 
@@ -113,9 +114,12 @@ impl Chain {
         let (followed, kinds, count) = drives(joints, mimics)?;
         Ok(Self {
             constants: WalkConstants {
-                lanes: StepLanes::of(&steps),
+                lanes: StepLanes::of(&steps, joints.len()),
+                steps: steps.each_ref().map(StepConstants::of),
+                is_turning: steps.each_ref().map(|step| step.kind != JointKind::Prismatic),
                 base: Axes::of(&base),
                 count: joints.len(),
+                width: Width::of(joints.len()),
                 tail: Tail { is_there, sine, cosine, shift },
             },
             x_step_link,
@@ -166,7 +170,7 @@ impl Chain {
     /// No allocation; one pass over the joints.
     #[must_use]
     pub fn forward(&self, q: &JointVector) -> Pose {
-        pose_of(&flange_axes(self.instructions, &self.constants, &self.positions(q)))
+        pose_of(&flange_axes(self.instructions, self, q))
     }
 
     /// [`forward`](Self::forward) as rotation matrix and position (m), without the way over a quaternion.
@@ -175,7 +179,7 @@ impl Chain {
     /// No allocation; one pass over the joints.
     #[must_use]
     pub fn forward_matrix(&self, q: &JointVector) -> (Matrix3<f64>, Vector3<f64>) {
-        let frame = flange_axes(self.instructions, &self.constants, &self.positions(q)).frame();
+        let frame = flange_axes(self.instructions, self, q).frame();
         (frame.rotation, frame.translation)
     }
 
@@ -185,15 +189,33 @@ impl Chain {
     /// No allocation; one pass over the joints.
     #[must_use]
     pub fn forward_with_jacobian(&self, q: &JointVector) -> (Pose, Jacobian) {
-        let mut columns = [Eight::ZERO; MAX_JOINTS];
-        let flange = flange_and_columns(self.instructions, &self.constants, &self.positions(q), &mut columns);
-        self.fold_columns(&mut columns);
         let mut jacobian = Jacobian::zeros();
-        for (column, target) in columns.iter().zip(&mut jacobian.data.0).take(self.count) {
-            let [vx, vy, vz, _, wx, wy, wz, _] = column.0;
-            *target = [vx, vy, vz, wx, wy, wz];
-        }
-        (pose_of(&flange), jacobian)
+        let pose = self.forward_and_jacobian(q, &mut jacobian);
+        (pose, jacobian)
+    }
+
+    /// [`forward_with_jacobian`](Self::forward_with_jacobian) into a matrix that is at hand, without copying one.
+    ///
+    /// # Real-time
+    /// No allocation; one pass over the joints.
+    #[must_use]
+    pub fn forward_and_jacobian(&self, q: &JointVector, into: &mut Jacobian) -> Pose {
+        let pose = self.forward_and_moving_jacobian(q, into);
+        self.fold_jacobian(into);
+        pose
+    }
+
+    /// The same with a column for each joint that moves, those that follow another one included.
+    pub(super) fn forward_and_moving_jacobian(&self, q: &JointVector, into: &mut Jacobian) -> Pose {
+        pose_of(&flange_and_jacobian(self.instructions, self, q, into))
+    }
+
+    /// Rates of all joints that move for those of the joints with a drive.
+    pub(super) fn moving_rates(&self, rates: &JointVector) -> JointVector {
+        let moving = self.followed.iter().map(|mimic| mimic.multiplier * rates.get(mimic.joint));
+        let mut result = JointVector::zeros(self.constants.count);
+        result.as_mut_slice().iter_mut().zip(moving).for_each(|(entry, rate)| *entry = rate);
+        result
     }
 
     /// Velocity of the flange for joint speeds `qd` (rad/s or m/s) at `q`, base axes.
@@ -218,7 +240,7 @@ impl Chain {
     #[must_use]
     pub fn link_poses(&self, q: &JointVector) -> LinkPoses {
         let mut frames = [Axes::ZERO; MAX_JOINTS];
-        let flange = step_frames(self.instructions, &self.constants, &self.positions(q), &mut frames);
+        let flange = step_frames(self.instructions, self, q, &mut frames);
         let mut poses = [Pose::identity(); MAX_JOINTS + 2];
         let moving = self.constants.count;
         for ((pose, frame), x_step_link) in
@@ -238,7 +260,7 @@ impl Chain {
     /// The axes and the flange at q = 0; `None` when some joints follow others.
     pub(super) fn axes(&self) -> Option<([Axis; MAX_JOINTS], Frame)> {
         let zero = JointVector::zeros(self.count);
-        let posed = posed::<BASELINE_FUSED>(&self.constants, &self.positions(&zero));
+        let posed = posed::<BASELINE_FUSED, MAX_JOINTS>(&self.constants, &self.positions(&zero));
         let axes = std::array::from_fn(|joint| Axis {
             kind: self.kinds[joint],
             point: posed.points[joint].vector(),
@@ -247,33 +269,86 @@ impl Chain {
         (!self.is_coupled).then(|| (axes, posed.flange.frame()))
     }
 
+    /// Flange and axes for positions of the joints with a drive as lanes.
+    #[inline(always)]
+    pub(super) fn posed<const FUSED: bool, const N: usize>(&self, q: &Positions) -> Posed<N> {
+        if self.is_coupled {
+            let mut driven = [0.0; MAX_JOINTS];
+            driven[..8].copy_from_slice(&q[0].0);
+            driven[8..].copy_from_slice(&q[1].0[..MAX_JOINTS - 8]);
+            let q = self.positions(&JointVector::from_padded(&driven, self.count));
+            return posed::<FUSED, N>(&self.constants, &q);
+        }
+        posed::<FUSED, N>(&self.constants, q)
+    }
+
+    /// Columns of the joints with a drive: linear in the lower four lanes, angular in the upper four.
+    #[inline(always)]
+    pub(super) fn columns<const FUSED: bool, const N: usize>(&self, posed: &Posed<N>) -> [Eight; N] {
+        let mut columns = [Eight::ZERO; N];
+        for (joint, column) in columns.iter_mut().enumerate() {
+            if joint < self.constants.count {
+                let (linear, angular) = posed.column::<FUSED>(&self.constants, joint);
+                column.0[..4].copy_from_slice(&linear.0);
+                column.0[4..].copy_from_slice(&angular.0);
+            }
+        }
+        if self.is_coupled {
+            self.fold_columns(&mut columns);
+        }
+        columns
+    }
+
     /// Positions of all moving joints for those with a drive.
     #[inline(always)]
     pub(super) fn positions(&self, q: &JointVector) -> Positions {
-        let mut positions = [Eight::ZERO; 2];
-        if self.is_coupled {
-            for (index, mimic) in self.followed.iter().enumerate().take(self.constants.count) {
-                positions[index / 8].0[index % 8] = mimic.multiplier * q.get(mimic.joint) + mimic.offset;
-            }
+        // Chosen as a place in memory, so that whole vectors are loaded from it.
+        let mut held = [0.0; MAX_JOINTS];
+        let values = if self.is_coupled {
+            self.follow(q, &mut held);
+            &held
         } else {
-            let values = q.as_padded();
-            positions[0].0.copy_from_slice(&values[..8]);
-            positions[1].0[..MAX_JOINTS - 8].copy_from_slice(&values[8..]);
+            q.as_padded()
+        };
+        lanes_of(values)
+    }
+
+    /// Positions of all moving joints where some follow others.
+    #[inline(never)]
+    fn follow(&self, q: &JointVector, into: &mut [f64; MAX_JOINTS]) {
+        for (value, mimic) in into.iter_mut().zip(&self.followed).take(self.constants.count) {
+            *value = mimic.multiplier * q.get(mimic.joint) + mimic.offset;
         }
-        positions
     }
 
     /// Adds the columns of joints that follow another one to that one's.
-    #[inline(always)]
-    pub(super) fn fold_columns(&self, columns: &mut [Eight; MAX_JOINTS]) {
-        if self.is_coupled {
-            let of_all = *columns;
-            *columns = [Eight::ZERO; MAX_JOINTS];
-            for (column, mimic) in of_all.iter().zip(&self.followed).take(self.constants.count) {
-                columns[mimic.joint] = columns[mimic.joint] + *column * Eight::splat(mimic.multiplier);
-            }
+    pub(super) fn fold_jacobian(&self, jacobian: &mut Jacobian) {
+        if !self.is_coupled {
+            return;
+        }
+        let of_all = *jacobian;
+        *jacobian = Jacobian::zeros();
+        for (column, mimic) in of_all.column_iter().zip(&self.followed).take(self.constants.count) {
+            let mut target = jacobian.column_mut(mimic.joint);
+            target += column * mimic.multiplier;
         }
     }
+
+    /// The same for columns as lanes.
+    #[inline(never)]
+    fn fold_columns<const N: usize>(&self, columns: &mut [Eight; N]) {
+        let of_all = *columns;
+        *columns = [Eight::ZERO; N];
+        for (column, mimic) in of_all.iter().zip(&self.followed).take(self.constants.count) {
+            columns[mimic.joint] = columns[mimic.joint] + *column * Eight::splat(mimic.multiplier);
+        }
+    }
+}
+
+/// A number a joint as lanes.
+#[inline(always)]
+pub(super) fn lanes_of(values: &[f64; MAX_JOINTS]) -> Positions {
+    [Eight::of(values), Eight::of(&values[8..])]
 }
 
 /// How each joint follows from those with a drive, the kinds of these, and their number.
@@ -310,6 +385,7 @@ fn drives(
 /// The pose of computed axes, w of the quaternion not negative.
 ///
 /// Source: Shepperd 1978 (the largest of the four is found by a root, the others by division).
+#[inline(never)]
 fn pose_of(axes: &Axes) -> Pose {
     let Axes { x, y, z, p } = axes;
     let (m00, m11, m22) = (x.0[0], y.0[1], z.0[2]);

@@ -1,6 +1,7 @@
 //! All branches at once, a lane each: shoulder, elbow and wrist by the bits of the lane.
 
 use super::{Class, Geometry};
+use crate::joints::JointVector;
 use crate::kinematics::chain::{Axes, Step};
 use crate::kinematics::instructions::compiled_for_each;
 use crate::kinematics::lanes::{Eight, atan2, sin_cos};
@@ -15,20 +16,22 @@ const FREE_SQUARED: f64 = 1e-20;
 /// How far outside a cosine may be and still be rounding.
 const COSINE_MARGIN: f64 = 1e-9;
 
-/// Joint positions of all branches and how well each meets the pose.
+/// Square of what a branch may miss the pose by, m² and rad², and still count as exact.
+const EXACT_SQUARED: f64 = 1e-25;
+
+/// Joint positions of all branches, a lane each, and which of them count: bit i for lane i.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lanes {
     /// Joint positions, -π..=π.
     pub(super) q: [Eight; 6],
-    /// Negative where the branch does not exist.
-    pub(super) exists: Eight,
-    /// Squares of what is missing to the pose, m² and (for small angles) rad².
-    pub(super) position_squared: Eight,
-    pub(super) orientation_squared: Eight,
+    /// The branch exists.
+    pub(super) exists: u8,
+    /// The branch meets the pose to the last digits.
+    pub(super) is_exact: u8,
 }
 
 compiled_for_each!(
-    pub(super) fn branches(geometry: &Geometry, target: &Axes, reference: &[f64; 8]) -> Lanes,
+    pub(super) fn branches(geometry: &Geometry, target: &Axes, reference: &JointVector) -> Lanes,
     solve
 );
 
@@ -62,18 +65,28 @@ impl Turn {
     }
 }
 
-#[inline(always)]
-fn solve<const FUSED: bool>(geometry: &Geometry, target: &Axes, reference: &[f64; 8]) -> Lanes {
-    let [step1, step2, step3, step4, step5, _] = &geometry.steps;
-    let mut angles = Eight(*reference);
-    for (angle, step) in angles.0.iter_mut().zip(&geometry.steps) {
-        *angle += step.theta;
+/// What joints do that a singular pose leaves free.
+struct FreeTurns {
+    s: Eight,
+    c: Eight,
+}
+
+impl FreeTurns {
+    #[inline(always)]
+    fn of(&self, joint: usize) -> Turn {
+        Turn { s: Eight::splat(self.s.0[joint]), c: Eight::splat(self.c.0[joint]) }
     }
+}
+
+#[inline(always)]
+fn solve<const FUSED: bool>(geometry: &Geometry, target: &Axes, reference: &JointVector) -> Lanes {
+    let [step1, step2, step3, step4, step5, _] = &geometry.steps;
+    let angles = Eight::of(reference.as_padded()) + geometry.theta;
     let (free_s, free_c) = sin_cos::<FUSED>(angles);
-    let free = |joint: usize| Turn { s: Eight::splat(free_s.0[joint]), c: Eight::splat(free_c.0[joint]) };
+    let free = FreeTurns { s: free_s, c: free_c };
 
     // The pose of the frame behind joint 6, seen from the frame of joint 1; only its turn about z depends on q6.
-    let x = geometry.seen_from_first(target);
+    let x = geometry.seen_from_first::<FUSED>(target);
     let [wx, wy, wz] = x.p;
 
     // Joint 1: the target's distance along axis 2 does not depend on the joints behind it.
@@ -81,7 +94,7 @@ fn solve<const FUSED: bool>(geometry: &Geometry, target: &Axes, reference: &[f64
     let across_squared = wx * wx + wy * wy;
     let forward_squared = across_squared - y * y;
     let forward = Eight::splat(forward_squared.max(0.0).sqrt()) * SHOULDER;
-    let t1 = Turn::between([forward, Eight::splat(y)], [Eight::splat(wx), Eight::splat(wy)], free(0));
+    let t1 = Turn::between([forward, Eight::splat(y)], [Eight::splat(wx), Eight::splat(wy)], free.of(0));
     let mut exists = Eight::splat(forward_squared + COSINE_MARGIN * (1.0 + across_squared));
 
     // Where the target is in the frame of joint 2.
@@ -89,29 +102,21 @@ fn solve<const FUSED: bool>(geometry: &Geometry, target: &Axes, reference: &[f64
     let py = Eight::splat(step1.cos_alpha * y + step1.sin_alpha * (wz - step1.d));
 
     // Columns of the wanted orientation in the frame of joint 2.
-    let into_second = |v: [f64; 3]| {
-        let turned_x = v[0] * t1.c + v[1] * t1.s;
-        let turned_y = v[1] * t1.c - v[0] * t1.s;
-        [
-            turned_x,
-            step1.cos_alpha * turned_y + Eight::splat(step1.sin_alpha * v[2]),
-            Eight::splat(step1.cos_alpha * v[2]) - step1.sin_alpha * turned_y,
-        ]
-    };
-    let wanted = [into_second(x.x), into_second(x.y), into_second(x.z)];
+    let wanted = [into_second(step1, t1, x.x), into_second(step1, t1, x.y), into_second(step1, t1, x.z)];
 
     let (t2, t3, t4, t5, t6);
     match geometry.class {
         Class::SphericalWrist => {
-            let (found2, found3, inside) = two_links(px, py, step2.a, geometry.forearm, free(1));
+            let (found2, found3, inside) = two_links(px, py, step2.a, geometry.forearm, free.of(1));
             exists = exists.min(inside);
             let (s, c) = geometry.forearm_turn;
             let forearm_turn = Turn { s: Eight::splat(s), c: Eight::splat(c) };
             (t2, t3) = (found2, found3.minus(forearm_turn).flipped(step2.cos_alpha));
             // The wanted orientation in the frame of joint 4.
-            let into_fourth = |v: [Eight; 3]| behind(step3, t3, behind(step2, t2, v));
-            let m = wanted.map(into_fourth);
-            let (found5, inside) = wrist_angle(step4, step5, m[2]);
+            let first = behind(step3, t3, behind(step2, t2, wanted[0]));
+            let third = behind(step3, t3, behind(step2, t2, wanted[2]));
+            let (found5, inside) =
+                wrist_angle(step4, step5, third[2], third[0] * third[0] + third[1] * third[1]);
             exists = exists.min(inside);
             t5 = found5;
             // The third column is that of a turn by joint 4 of what joint 5 makes of it.
@@ -119,38 +124,28 @@ fn solve<const FUSED: bool>(geometry: &Geometry, target: &Axes, reference: &[f64
                 step5.sin_alpha * t5.s,
                 Eight::splat(-step4.sin_alpha * step5.cos_alpha) - (step4.cos_alpha * step5.sin_alpha) * t5.c,
             ];
-            t4 = Turn::between(n, [m[2][0], m[2][1]], free(3));
-            let last = |v: [Eight; 3]| behind(step5, t5, behind(step4, t4, v));
-            let first_column = last(m[0]);
+            t4 = Turn::between(n, [third[0], third[1]], free.of(3));
+            let first_column = behind(step5, t5, behind(step4, t4, first));
             t6 = Turn { s: first_column[1], c: first_column[0] };
         }
         Class::ThreeParallel => {
             let sign = step2.cos_alpha * step3.cos_alpha;
             // The third row in the frame of joint 4 is known: its z axis is that of joint 2 but for the sign.
             let row = [sign * wanted[0][2], sign * wanted[1][2], sign * wanted[2][2]];
-            let (found5, inside) = wrist_angle_of(step4, step5, row[2], row[0] * row[0] + row[1] * row[1]);
+            let (found5, inside) = wrist_angle(step4, step5, row[2], row[0] * row[0] + row[1] * row[1]);
             exists = exists.min(inside);
             t5 = found5;
             let k = [
                 step4.sin_alpha * t5.s,
                 (step4.sin_alpha * step5.cos_alpha) * t5.c + Eight::splat(step4.cos_alpha * step5.sin_alpha),
             ];
-            t6 = Turn::between([row[0], row[1]], k, free(5));
-            // Turned back by joint 6, joint 5 and the angles between: the direction of axis 5, and the x axis
-            // of the frame behind joint 4, which has the sum of the planar turns.
-            let turned_back = |axis: usize| {
-                let [wanted_x, wanted_y, wanted_z] = [wanted[0][axis], wanted[1][axis], wanted[2][axis]];
-                let x = wanted_x * t6.c - wanted_y * t6.s;
-                let y = wanted_x * t6.s + wanted_y * t6.c;
-                let y_of_5 = step5.cos_alpha * y - step5.sin_alpha * wanted_z;
-                let z_of_5 = step5.sin_alpha * y + step5.cos_alpha * wanted_z;
-                (z_of_5, x * t5.c - y_of_5 * t5.s)
-            };
-            let ((axis_x, all_c), (axis_y, all_s)) = (turned_back(0), turned_back(1));
+            t6 = Turn::between([row[0], row[1]], k, free.of(5));
+            let (axis_x, all_c) = turned_back(step5, t5, t6, [wanted[0][0], wanted[1][0], wanted[2][0]]);
+            let (axis_y, all_s) = turned_back(step5, t5, t6, [wanted[0][1], wanted[1][1], wanted[2][1]]);
             let all = Turn { s: all_s, c: all_c };
             let ox = px - step5.d * axis_x - step4.a * all.c;
             let oy = py - step5.d * axis_y - step4.a * all.s;
-            let (found2, found3, inside) = two_links(ox, oy, step2.a, step3.a, free(1));
+            let (found2, found3, inside) = two_links(ox, oy, step2.a, step3.a, free.of(1));
             exists = exists.min(inside);
             t2 = found2;
             t3 = found3.flipped(step2.cos_alpha);
@@ -164,8 +159,35 @@ fn solve<const FUSED: bool>(geometry: &Geometry, target: &Axes, reference: &[f64
         let angle = atan2::<FUSED>(turn.s, turn.c) - Eight::splat(geometry.steps[joint].theta);
         q[joint] = wrapped(angle);
     }
-    let (position_squared, orientation_squared) = missing(geometry, &turns, &x);
-    Lanes { q, exists, position_squared, orientation_squared }
+    let missing_squared = missing(geometry, &turns, &x);
+    Lanes {
+        q,
+        exists: exists.bits(|value| value >= 0.0),
+        is_exact: missing_squared.bits(|value| value < EXACT_SQUARED),
+    }
+}
+
+/// A direction seen from the frame of joint 1, in the frame of joint 2.
+#[inline(always)]
+fn into_second(step: &Step, turn: Turn, v: [f64; 3]) -> [Eight; 3] {
+    let x = v[0] * turn.c + v[1] * turn.s;
+    let y = v[1] * turn.c - v[0] * turn.s;
+    [
+        x,
+        step.cos_alpha * y + Eight::splat(step.sin_alpha * v[2]),
+        Eight::splat(step.cos_alpha * v[2]) - step.sin_alpha * y,
+    ]
+}
+
+/// A row of the wanted orientation turned back by joint 6, the angle between and joint 5: its numbers along axis 5 and
+/// along the x axis of the frame behind joint 4, which has the sum of the planar turns.
+#[inline(always)]
+fn turned_back(step5: &Step, t5: Turn, t6: Turn, row: [Eight; 3]) -> (Eight, Eight) {
+    let x = row[0] * t6.c - row[1] * t6.s;
+    let y = row[0] * t6.s + row[1] * t6.c;
+    let y_of_5 = step5.cos_alpha * y - step5.sin_alpha * row[2];
+    let z_of_5 = step5.sin_alpha * y + step5.cos_alpha * row[2];
+    (z_of_5, x * t5.c - y_of_5 * t5.s)
 }
 
 /// v in the frame behind a step without its shift: turned back about z and about x.
@@ -189,15 +211,9 @@ fn two_links(x: Eight, y: Eight, first: f64, second: f64, free: Turn) -> (Turn, 
     (lift, bend, sine_squared + Eight::splat(COSINE_MARGIN))
 }
 
-/// Joint 5 of three axes through a point, from the third column in the frame of joint 4.
-#[inline(always)]
-fn wrist_angle(step4: &Step, step5: &Step, column: [Eight; 3]) -> (Turn, Eight) {
-    wrist_angle_of(step4, step5, column[2], column[0] * column[0] + column[1] * column[1])
-}
-
 /// Joint 5 from the cosine between axes 4 and 6 and the square of the sine.
 #[inline(always)]
-fn wrist_angle_of(step4: &Step, step5: &Step, along: Eight, across_squared: Eight) -> (Turn, Eight) {
+fn wrist_angle(step4: &Step, step5: &Step, along: Eight, across_squared: Eight) -> (Turn, Eight) {
     let inverse = 1.0 / (step4.sin_alpha * step5.sin_alpha);
     let cosine = inverse * (Eight::splat(step4.cos_alpha * step5.cos_alpha) - along);
     // For right angles the sine comes from the part across, which keeps its digits where the cosine is one.
@@ -223,9 +239,10 @@ fn wrapped(angle: Eight) -> Eight {
     })
 }
 
-/// Forward kinematics of all lanes from the sines and cosines found, compared with what is wanted.
+/// Forward kinematics of all lanes from the sines and cosines found, compared with what is wanted: the larger of the
+/// squares of distance (m) and, for small angles, of angle (rad).
 #[inline(always)]
-fn missing(geometry: &Geometry, turns: &[Turn; 6], x: &super::Seen) -> (Eight, Eight) {
+fn missing(geometry: &Geometry, turns: &[Turn; 6], x: &super::Seen) -> Eight {
     let one = Eight::splat(1.0);
     let mut columns =
         [[one, Eight::ZERO, Eight::ZERO], [Eight::ZERO, one, Eight::ZERO], [Eight::ZERO, Eight::ZERO, one]];
@@ -260,5 +277,5 @@ fn missing(geometry: &Geometry, turns: &[Turn; 6], x: &super::Seen) -> (Eight, E
         }
     }
     // The nine differences of a turn by a small angle add up to twice its square.
-    (position, 0.5 * orientation)
+    position.max(0.5 * orientation)
 }

@@ -12,9 +12,11 @@ use nalgebra::Vector3;
 
 use super::chain::{Axes, Axis, Chain, Frame, JointKind, Layout, Step, lay_out};
 use super::configuration::{Configuration, Elbow, Shoulder, Wrist};
-use super::inverse::{InverseResult, InverseSettings, Target, inverse_from_seed};
+use super::inverse::{InverseResult, InverseSettings, Target, inverse_of_target};
+use super::lanes::{Eight, Four};
 use crate::geometry::Pose;
-use crate::joints::JointVector;
+use crate::joints::{JointVector, MAX_JOINTS};
+use kernel::Lanes;
 
 /// What makes an arm solvable in closed form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,10 +54,12 @@ const POLISH: InverseSettings = InverseSettings {
 struct Geometry {
     class: Class,
     steps: [Step; 6],
+    /// What is added to each joint position.
+    theta: Eight,
     /// From the base frame to the frame of joint 1.
-    x_first_base: Frame,
+    x_first_base: Axes,
     /// From the flange to the frame behind the turn of joint 6.
-    x_flange_last: Frame,
+    x_flange_last: Axes,
     /// Distance of the point that joint 1 to 3 must place from the frame of joint 2, along axis 2, m.
     height: f64,
     /// Distance from axis 3 to the wrist's centre, m, and the angle (sine, cosine) to it. Spherical wrist only.
@@ -75,15 +79,10 @@ struct Seen {
 impl Geometry {
     /// The frame behind the turn of joint 6 at a wanted flange, in the frame of joint 1.
     #[inline(always)]
-    fn seen_from_first(&self, flange: &Axes) -> Seen {
-        let Frame { rotation: a, translation: t } = &self.x_first_base;
-        let Frame { rotation: b, translation: u } = &self.x_flange_last;
-        let flange = flange.frame();
-        let rotation = a * flange.rotation;
-        let p = rotation * u + a * flange.translation + t;
-        let m = rotation * b;
-        let column = |index: usize| [m[(0, index)], m[(1, index)], m[(2, index)]];
-        Seen { x: column(0), y: column(1), z: column(2), p: [p.x, p.y, p.z] }
+    fn seen_from_first<const FUSED: bool>(&self, flange: &Axes) -> Seen {
+        let last = self.x_first_base.times::<FUSED>(&flange.times::<FUSED>(&self.x_flange_last));
+        let numbers = |v: Four| [v.0[0], v.0[1], v.0[2]];
+        Seen { x: numbers(last.x), y: numbers(last.y), z: numbers(last.z), p: numbers(last.p) }
     }
 
     /// The constants of laid-out special axes; `None` when they are not special enough to divide by.
@@ -119,8 +118,9 @@ impl Geometry {
         Some(Self {
             class,
             steps: [s1, s2, s3, s4, s5, s6],
-            x_first_base: base.inverse(),
-            x_flange_last: flange.inverse().times(&last),
+            theta: Eight([s1.theta, s2.theta, s3.theta, s4.theta, s5.theta, s6.theta, 0.0, 0.0]),
+            x_first_base: Axes::of(&base.inverse()),
+            x_flange_last: Axes::of(&flange.inverse().times(&last)),
             height,
             forearm,
             forearm_turn,
@@ -142,25 +142,35 @@ pub struct ClosedForm {
 
 /// All branches that reach a pose: at most eight.
 #[derive(Clone, Copy, Debug)]
-pub struct Branches {
-    found: [JointVector; 8],
-    count: usize,
-}
+pub struct Branches(Lanes);
 
 impl Branches {
-    const NONE: Self = Self { found: [JointVector::zeros(6); 8], count: 0 };
-
     /// The branches, joint positions in -π..=π.
-    #[must_use]
-    pub fn as_slice(&self) -> &[JointVector] {
-        self.found.get(..self.count).unwrap_or(&[])
+    pub fn iter(&self) -> impl Iterator<Item = JointVector> + '_ {
+        (0..8).filter(|lane| self.0.exists >> lane & 1 == 1).map(|lane| self.0.joints(lane))
     }
 
-    fn push(&mut self, q: JointVector) {
-        if let Some(place) = self.found.get_mut(self.count) {
-            *place = q;
-            self.count += 1;
+    /// How many there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.0.exists.count_ones() as usize
+    }
+
+    /// True when the pose is out of reach.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.exists == 0
+    }
+}
+
+impl Lanes {
+    /// Joint positions of one branch.
+    fn joints(&self, lane: usize) -> JointVector {
+        let mut values = [0.0; MAX_JOINTS];
+        for (value, lanes) in values.iter_mut().zip(&self.q) {
+            *value = lanes.0.get(lane).copied().unwrap_or(0.0);
         }
+        JointVector::from_padded(&values, 6)
     }
 }
 
@@ -214,27 +224,13 @@ impl ClosedForm {
     /// No allocation; one pass for all branches, and for arms that are almost special at most 12 Newton steps each.
     #[must_use]
     pub fn branches(&self, chain: &Chain, x_base_flange: &Pose, reference: &JointVector) -> Branches {
-        let mut result = Branches::NONE;
-        let mut near = [0.0; 8];
-        for (near, value) in near.iter_mut().zip(reference.iter().take(6)) {
-            *near = value;
-        }
         let target = Target::new(x_base_flange);
-        let lanes = kernel::branches(chain.instructions(), &self.geometry, &target.axes, &near);
-        for lane in 0..8 {
-            let exists = lanes.exists.0[lane];
-            if exists.is_nan() || exists < 0.0 {
-                continue;
-            }
-            let q = JointVector::from_fn(6, |joint| lanes.q[joint].0[lane]);
-            let missing = lanes.position_squared.0[lane].max(lanes.orientation_squared.0[lane]);
-            if self.is_exact && missing < 1e-25 {
-                result.push(q);
-            } else if let Some(q) = polished(chain, x_base_flange, &q) {
-                result.push(q);
-            }
+        let mut lanes = kernel::branches(chain.instructions(), &self.geometry, &target.axes, reference);
+        let rough = lanes.exists & if self.is_exact { !lanes.is_exact } else { u8::MAX };
+        if rough != 0 {
+            polish(chain, &target, &mut lanes, rough);
         }
-        result
+        Branches(lanes)
     }
 
     /// The branch `q` is on. At a singular pose, where two meet, the first of the two names.
@@ -245,7 +241,7 @@ impl ClosedForm {
     pub fn configuration(&self, chain: &Chain, q: &JointVector) -> Configuration {
         let geometry = &self.geometry;
         let [s1, s2, s3, _, s5, _] = &geometry.steps;
-        let seen = geometry.seen_from_first(&Target::new(&chain.forward(q)).axes);
+        let seen = geometry.seen_from_first::<false>(&Target::new(&chain.forward(q)).axes);
         let (sine, cosine) = (q.get(0) + s1.theta).sin_cos();
         let forward = cosine * seen.p[0] + sine * seen.p[1];
         let (forearm_sine, forearm_cosine) = geometry.forearm_turn;
@@ -266,12 +262,10 @@ impl ClosedForm {
     /// The largest distance or angle by which the special geometry misses the chain at `q`.
     fn worst_miss(&self, chain: &Chain, q: &JointVector) -> f64 {
         let pose = chain.forward(q);
-        let near = std::array::from_fn(|joint| q.get(joint));
         let target = Target::new(&pose);
-        let lanes = kernel::branches(chain.instructions(), &self.geometry, &target.axes, &near);
-        (0..8)
-            .filter(|lane| lanes.exists.0[*lane] >= 0.0)
-            .map(|lane| JointVector::from_fn(6, |joint| lanes.q[joint].0[lane]))
+        let lanes = kernel::branches(chain.instructions(), &self.geometry, &target.axes, q);
+        Branches(lanes)
+            .iter()
             .map(|q| {
                 let gap = crate::geometry::displacement(&chain.forward(&q), &pose);
                 gap.linear.norm().max(gap.angular.norm())
@@ -283,14 +277,29 @@ impl ClosedForm {
     fn is_proven_on(&self, chain: &Chain) -> bool {
         samples().all(|q| {
             let branches = self.branches(chain, &chain.forward(&q), &q);
-            branches.as_slice().iter().any(|found| turned_apart(found, &q) < 1e-6)
+            branches.iter().any(|found| turned_apart(&found, &q) < 1e-6)
         })
     }
 }
 
+/// Makes the branches of the bits `rough` exact on the true chain; one that does not stay what it is ceases to exist.
+#[inline(never)]
+fn polish(chain: &Chain, target: &Target, lanes: &mut Lanes, rough: u8) {
+    for lane in (0..8).filter(|lane| rough >> lane & 1 == 1) {
+        let q = lanes.joints(lane);
+        if let Some(polished) = polished(chain, target, &q) {
+            for (lanes, value) in lanes.q.iter_mut().zip(polished.iter()) {
+                lanes.0[lane] = value;
+            }
+        } else {
+            lanes.exists &= !(1 << lane);
+        }
+    }
+}
+
 /// A branch made exact on the true chain, if it stays the same branch.
-fn polished(chain: &Chain, x_base_flange: &Pose, q: &JointVector) -> Option<JointVector> {
-    let polished = match inverse_from_seed(chain, x_base_flange, q, &POLISH) {
+fn polished(chain: &Chain, target: &Target, q: &JointVector) -> Option<JointVector> {
+    let polished = match inverse_of_target(chain, target, q, &POLISH) {
         InverseResult::Converged { q, .. } => q,
         InverseResult::NotConverged { q, position_error_m, orientation_error_rad }
             if position_error_m <= ENOUGH && orientation_error_rad <= ENOUGH =>

@@ -5,7 +5,7 @@ use nalgebra::{Matrix3, Rotation3, UnitQuaternion};
 use super::{InverseResult, InverseSettings};
 use crate::geometry::Pose;
 use crate::joints::{JointVector, MAX_JOINTS};
-use crate::kinematics::chain::{Axes, Chain, Frame, Posed, columns, posed};
+use crate::kinematics::chain::{Axes, Chain, Posed, Positions, for_width, lanes_of};
 use crate::kinematics::instructions::compiled_for_each;
 use crate::kinematics::lanes::{Eight, Four, fma};
 
@@ -17,7 +17,7 @@ const DAMPING_MIN: f64 = 1e-14;
 const DAMPING_GROWTH: f64 = 16.0;
 
 compiled_for_each!(
-    pub(super) fn solve(
+    four lanes: pub(super) fn solve(
         chain: &Chain, target: &Target, seed: &JointVector, settings: &InverseSettings
     ) -> InverseResult,
     newton
@@ -33,53 +33,69 @@ fn newton<const FUSED: bool>(
     seed: &JointVector,
     settings: &InverseSettings,
 ) -> InverseResult {
-    let joints = chain.joint_count();
-    let constants = chain.constants();
-    let mut q = JointVector::from_fn(joints, |joint| seed.get(joint));
-    if !q.is_finite() || !target.is_finite() {
+    if !seed.is_finite() || !target.is_finite() {
         return InverseResult::NotConverged {
-            q,
+            q: JointVector::from_padded(seed.as_padded(), chain.joint_count()),
             position_error_m: f64::INFINITY,
             orientation_error_rad: f64::INFINITY,
         };
     }
+    let (q, end) =
+        for_width!(chain.constants().width, N => iterate::<FUSED, N>(chain, target, seed, settings));
+    let mut values = [0.0; MAX_JOINTS];
+    values[..8].copy_from_slice(&q[0].0);
+    values[8..].copy_from_slice(&q[1].0[..MAX_JOINTS - 8]);
+    let q = JointVector::from_padded(&values, chain.joint_count());
+    match end {
+        End::Converged(iterations) => InverseResult::Converged { q, iterations },
+        End::NotConverged(error) => InverseResult::NotConverged {
+            q,
+            position_error_m: error.position_squared.sqrt(),
+            orientation_error_rad: error.orientation_squared.sqrt(),
+        },
+    }
+}
+
+/// How the steps ended.
+enum End {
+    Converged(u8),
+    NotConverged(PoseError),
+}
+
+/// The loop itself, for at most `N` joints.
+#[inline(always)]
+fn iterate<const FUSED: bool, const N: usize>(
+    chain: &Chain,
+    target: &Target,
+    seed: &JointVector,
+    settings: &InverseSettings,
+) -> (Positions, End) {
     let position_allowed = settings.position_tolerance_m * settings.position_tolerance_m;
     let orientation_allowed = settings.orientation_tolerance_rad * settings.orientation_tolerance_rad;
-
-    let mut at = posed::<FUSED>(constants, &chain.positions(&q));
-    let mut error = target.error::<FUSED>(&at);
+    let mut q = lanes_of(seed.as_padded());
+    let mut at = chain.posed::<FUSED, N>(&q);
+    let mut error = target.error::<FUSED, N>(&at);
     let mut growth = 1.0;
     let mut iterations = 0;
     while !(error.position_squared <= position_allowed && error.orientation_squared <= orientation_allowed) {
         if iterations == settings.iterations_max {
-            return InverseResult::NotConverged {
-                q,
-                position_error_m: error.position_squared.sqrt(),
-                orientation_error_rad: error.orientation_squared.sqrt(),
-            };
+            return (q, End::NotConverged(error));
         }
         iterations += 1;
 
-        let mut jacobian = [Eight::ZERO; MAX_JOINTS];
-        columns::<FUSED>(constants, &at, &mut jacobian);
-        chain.fold_columns(&mut jacobian);
+        let jacobian = chain.columns::<FUSED, N>(&at);
         let damping = growth * DAMPING_OF_ERROR * error.squared() + DAMPING_MIN;
-        let y = damped_solve::<FUSED>(&jacobian, joints, damping, error.vector);
-        let mut step = [0.0; MAX_JOINTS];
-        let mut largest = 0.0_f64;
-        for joint in 0..joints.min(MAX_JOINTS) {
-            let product = jacobian[joint] * y;
-            let p = &product.0;
-            step[joint] = ((p[0] + p[4]) + (p[1] + p[5])) + (p[2] + p[6]);
-            largest = largest.max(step[joint].abs());
+        let y = damped_solve::<FUSED, N>(&jacobian, damping, error.vector);
+        let mut step = [Eight::ZERO; 2];
+        for joint in 0..N {
+            let p = (jacobian[joint] * y).0;
+            step[joint / 8].0[joint % 8] = ((p[0] + p[4]) + (p[1] + p[5])) + (p[2] + p[6]);
         }
-        let scale = if largest > settings.step_max { settings.step_max / largest } else { 1.0 };
-        let mut q_next = q;
-        for (value, change) in q_next.as_mut_slice().iter_mut().zip(&step) {
-            *value = fma::<FUSED>(*change, scale, *value);
-        }
-        let at_next = posed::<FUSED>(constants, &chain.positions(&q_next));
-        let error_next = target.error::<FUSED>(&at_next);
+        let largest = step[0].max_abs().max(step[1].max_abs());
+        let scale = Eight::splat(if largest > settings.step_max { settings.step_max / largest } else { 1.0 });
+        let q_next = [step[0].times_plus::<FUSED>(scale, q[0]), step[1].times_plus::<FUSED>(scale, q[1])];
+        let at_next = chain.posed::<FUSED, N>(&q_next);
+        let error_next = target.error::<FUSED, N>(&at_next);
         if error_next.squared() < error.squared() {
             (q, at, error) = (q_next, at_next, error_next);
             growth = (growth / DAMPING_GROWTH).max(1.0);
@@ -88,16 +104,15 @@ fn newton<const FUSED: bool>(
             growth *= DAMPING_GROWTH;
         }
     }
-    InverseResult::Converged { q, iterations }
+    (q, End::Converged(iterations))
 }
 
 /// (J Jᵀ + λ I)⁻¹ e by L D Lᵀ without pivoting, columns as lanes; the right-hand side is eliminated on the way.
 ///
 /// Source: Golub, Van Loan 2013, algorithm 4.1.2, in its outer-product form.
 #[inline(always)]
-fn damped_solve<const FUSED: bool>(
-    jacobian: &[Eight; MAX_JOINTS],
-    joints: usize,
+fn damped_solve<const FUSED: bool, const N: usize>(
+    jacobian: &[Eight; N],
     damping: f64,
     error: Eight,
 ) -> Eight {
@@ -105,7 +120,7 @@ fn damped_solve<const FUSED: bool>(
     for (column, &row) in gram.iter_mut().zip(&ROWS) {
         column.0[row] = damping;
     }
-    for column in jacobian.iter().take(joints) {
+    for column in jacobian {
         for (sum, &row) in gram.iter_mut().zip(&ROWS) {
             *sum = column.times_plus::<FUSED>(Eight::splat(column.0[row]), *sum);
         }
@@ -140,11 +155,18 @@ pub(in crate::kinematics) struct Target {
 
 impl Target {
     pub(in crate::kinematics) fn new(x_base_flange: &Pose) -> Self {
+        let (q, p) = (x_base_flange.rotation.coords, x_base_flange.translation.vector);
+        let (x2, y2, z2) = (q.x + q.x, q.y + q.y, q.z + q.z);
+        let (xx, yy, zz) = (q.x * x2, q.y * y2, q.z * z2);
+        let (xy, xz, yz) = (q.x * y2, q.x * z2, q.y * z2);
+        let (wx, wy, wz) = (q.w * x2, q.w * y2, q.w * z2);
         Self {
-            axes: Axes::of(&Frame {
-                rotation: x_base_flange.rotation.to_rotation_matrix().into_inner(),
-                translation: x_base_flange.translation.vector,
-            }),
+            axes: Axes {
+                x: Four([1.0 - (yy + zz), xy + wz, xz - wy, 0.0]),
+                y: Four([xy - wz, 1.0 - (xx + zz), yz + wx, 0.0]),
+                z: Four([xz + wy, yz - wx, 1.0 - (xx + yy), 0.0]),
+                p: Four([p.x, p.y, p.z, 0.0]),
+            },
         }
     }
 
@@ -155,7 +177,7 @@ impl Target {
 
     /// What is still missing to the wanted pose.
     #[inline(always)]
-    fn error<const FUSED: bool>(&self, posed: &Posed) -> PoseError {
+    fn error<const FUSED: bool, const N: usize>(&self, posed: &Posed<N>) -> PoseError {
         let (wanted, is) = (&self.axes, &posed.flange);
         let position = wanted.p - is.p;
         let orientation = rotation_vector::<FUSED>(is, wanted);

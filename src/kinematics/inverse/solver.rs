@@ -195,7 +195,7 @@ impl Solver {
         }
         if let Some(closed) = &self.closed {
             let branches = closed.branches(&self.chain, x_base_flange, seed);
-            let _all = branches.as_slice().iter().all(visit);
+            let _all = branches.iter().all(|q| visit(&q));
             return;
         }
         let mut found = 0;

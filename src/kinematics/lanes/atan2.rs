@@ -29,7 +29,7 @@ const FRAC_PI_2_REST: f64 = 6.123_233_995_736_766e-17;
 /// Within 2 units in the last place. Lanes that are not finite: any value.
 /// Source: reduction by (x - 1) / (x + 1) and minimax polynomial (fdlibm, public coefficients).
 #[inline(always)]
-pub(in crate::kinematics) fn atan2<const FUSED: bool>(y: Eight, x: Eight) -> Eight {
+pub(crate) fn atan2<const FUSED: bool>(y: Eight, x: Eight) -> Eight {
     let mut angles = Eight::ZERO;
     for lane in 0..8 {
         let (b, a) = (y.0[lane].abs(), x.0[lane].abs());

@@ -4,24 +4,33 @@
 mod atan2;
 mod sin_cos;
 
-pub(super) use atan2::atan2;
-pub(super) use sin_cos::sin_cos;
+pub(crate) use atan2::atan2;
+pub(crate) use sin_cos::sin_cos;
 
 /// Eight numbers side by side.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(align(64))]
-pub(super) struct Eight(pub(super) [f64; 8]);
+pub(crate) struct Eight(pub(crate) [f64; 8]);
 
 impl Eight {
-    pub(super) const ZERO: Self = Self([0.0; 8]);
+    pub(crate) const ZERO: Self = Self([0.0; 8]);
 
     #[inline(always)]
-    pub(super) const fn splat(value: f64) -> Self {
+    pub(crate) const fn splat(value: f64) -> Self {
         Self([value; 8])
     }
 
+    /// The first eight values, zeros behind the last.
     #[inline(always)]
-    pub(super) fn map(self, mut f: impl FnMut(f64) -> f64) -> Self {
+    pub(crate) fn of(values: &[f64]) -> Self {
+        let mut lanes = Self::ZERO;
+        let count = values.len().min(8);
+        lanes.0[..count].copy_from_slice(&values[..count]);
+        lanes
+    }
+
+    #[inline(always)]
+    pub(crate) fn map(self, mut f: impl FnMut(f64) -> f64) -> Self {
         let mut result = self;
         for lane in 0..8 {
             result.0[lane] = f(self.0[lane]);
@@ -31,7 +40,7 @@ impl Eight {
 
     /// Each lane of `self` where the mask is not below zero, of `other` elsewhere.
     #[inline(always)]
-    pub(super) fn or_where_negative(self, mask: Self, other: Self) -> Self {
+    pub(crate) fn or_where_negative(self, mask: Self, other: Self) -> Self {
         let mut result = self;
         for lane in 0..8 {
             result.0[lane] = if mask.0[lane] < 0.0 { other.0[lane] } else { self.0[lane] };
@@ -41,7 +50,7 @@ impl Eight {
 
     /// The smaller of two, lane by lane.
     #[inline(always)]
-    pub(super) fn min(self, other: Self) -> Self {
+    pub(crate) fn min(self, other: Self) -> Self {
         let mut result = self;
         for lane in 0..8 {
             result.0[lane] = if other.0[lane] < self.0[lane] { other.0[lane] } else { self.0[lane] };
@@ -49,15 +58,44 @@ impl Eight {
         result
     }
 
+    /// Largest magnitude; NaN lanes are left out.
+    #[inline(always)]
+    pub(crate) fn max_abs(self) -> f64 {
+        let a = self.map(f64::abs).0;
+        let larger = |x: f64, y: f64| if x > y { x } else { y };
+        larger(larger(larger(a[0], a[4]), larger(a[1], a[5])), larger(larger(a[2], a[6]), larger(a[3], a[7])))
+    }
+
+    /// The larger of two, lane by lane; NaN where either is.
+    #[inline(always)]
+    pub(crate) fn max(self, other: Self) -> Self {
+        let mut result = self;
+        for lane in 0..8 {
+            let (a, b) = (self.0[lane], other.0[lane]);
+            result.0[lane] = if a > b { a } else { b } + 0.0 * a;
+        }
+        result
+    }
+
+    /// A bit for each lane, the lowest for the first: whether `is` holds there.
+    #[inline(always)]
+    pub(crate) fn bits(self, is: impl Fn(f64) -> bool) -> u8 {
+        let mut bits = 0;
+        for lane in 0..8 {
+            bits |= u8::from(is(self.0[lane])) << lane;
+        }
+        bits
+    }
+
     /// Root of each lane; of what is negative, zero.
     #[inline(always)]
-    pub(super) fn root(self) -> Self {
+    pub(crate) fn root(self) -> Self {
         self.map(|value| if value > 0.0 { value } else { 0.0 }.sqrt())
     }
 
     /// `self * factor + addend`.
     #[inline(always)]
-    pub(super) fn times_plus<const FUSED: bool>(self, factor: Self, addend: Self) -> Self {
+    pub(crate) fn times_plus<const FUSED: bool>(self, factor: Self, addend: Self) -> Self {
         let mut result = self;
         for lane in 0..8 {
             result.0[lane] = fma::<FUSED>(self.0[lane], factor.0[lane], addend.0[lane]);
@@ -108,29 +146,29 @@ lanewise!(Four, 4, Mul, mul, *);
 /// A vector in space; the last number is zero.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(align(32))]
-pub(super) struct Four(pub(super) [f64; 4]);
+pub(crate) struct Four(pub(crate) [f64; 4]);
 
 impl Four {
-    pub(super) const ZERO: Self = Self([0.0; 4]);
+    pub(crate) const ZERO: Self = Self([0.0; 4]);
 
     #[inline(always)]
-    pub(super) fn of(v: &nalgebra::Vector3<f64>) -> Self {
+    pub(crate) fn of(v: &nalgebra::Vector3<f64>) -> Self {
         Self([v.x, v.y, v.z, 0.0])
     }
 
     #[inline(always)]
-    pub(super) fn vector(self) -> nalgebra::Vector3<f64> {
+    pub(crate) fn vector(self) -> nalgebra::Vector3<f64> {
         nalgebra::Vector3::new(self.0[0], self.0[1], self.0[2])
     }
 
     #[inline(always)]
-    pub(super) fn scaled(self, factor: f64) -> Self {
+    pub(crate) fn scaled(self, factor: f64) -> Self {
         self * Self([factor; 4])
     }
 
     /// `self * factor + addend`.
     #[inline(always)]
-    pub(super) fn times_plus<const FUSED: bool>(self, factor: f64, addend: Self) -> Self {
+    pub(crate) fn times_plus<const FUSED: bool>(self, factor: f64, addend: Self) -> Self {
         let mut result = self;
         for lane in 0..4 {
             result.0[lane] = fma::<FUSED>(self.0[lane], factor, addend.0[lane]);
@@ -139,14 +177,14 @@ impl Four {
     }
 
     #[inline(always)]
-    pub(super) fn dot(self, other: Self) -> f64 {
+    pub(crate) fn dot(self, other: Self) -> f64 {
         let product = self * other;
         (product.0[0] + product.0[1]) + (product.0[2] + product.0[3])
     }
 
     /// Vector product; the last number is zero.
     #[inline(always)]
-    pub(super) fn cross<const FUSED: bool>(self, other: Self) -> Self {
+    pub(crate) fn cross<const FUSED: bool>(self, other: Self) -> Self {
         let turned = |v: Self| Self([v.0[1], v.0[2], v.0[0], v.0[3]]);
         let (a, b) = (turned(self), turned(other));
         // a × b, its numbers turned once more: one rotation fewer than the definition.
@@ -160,7 +198,7 @@ impl Four {
 
 /// `a * b + c`, rounded once where the processor can.
 #[inline(always)]
-pub(super) fn fma<const FUSED: bool>(a: f64, b: f64, c: f64) -> f64 {
+pub(crate) fn fma<const FUSED: bool>(a: f64, b: f64, c: f64) -> f64 {
     if FUSED { a.mul_add(b, c) } else { a * b + c }
 }
 

@@ -20,15 +20,16 @@ const HALF_PI_PARTS: [f64; 3] =
 /// Within 1 unit in the last place of the exact value. Not finite: NaN.
 /// Source: argument reduction of Cody, Waite 1980; minimax polynomials on ±π/4 (fdlibm, public coefficients).
 #[inline(always)]
-pub(in crate::kinematics) fn sin_cos<const FUSED: bool>(angle: Eight) -> (Eight, Eight) {
+pub(crate) fn sin_cos<const FUSED: bool>(angle: Eight) -> (Eight, Eight) {
     let mut is_small = true;
     for lane in 0..8 {
         is_small &= angle.0[lane].abs() <= ANGLE_MAX;
     }
-    if !is_small {
-        return by_library(angle);
-    }
     let (mut sines, mut cosines) = (Eight::ZERO, Eight::ZERO);
+    if !is_small {
+        by_library(&angle, &mut sines, &mut cosines);
+        return (sines, cosines);
+    }
     for lane in 0..8 {
         let x = angle.0[lane];
         let shifted = fma::<FUSED>(x, FRAC_2_PI, ROUNDER);
@@ -67,6 +68,8 @@ pub(in crate::kinematics) fn sin_cos<const FUSED: bool>(angle: Eight) -> (Eight,
 }
 
 #[cold]
-fn by_library(angle: Eight) -> (Eight, Eight) {
-    (angle.map(f64::sin), angle.map(f64::cos))
+#[inline(never)]
+fn by_library(angle: &Eight, sines: &mut Eight, cosines: &mut Eight) {
+    *sines = angle.map(f64::sin);
+    *cosines = angle.map(f64::cos);
 }
