@@ -2,10 +2,12 @@
 
 use nalgebra::{Matrix3, Vector3};
 
+use super::newton_euler::Angles;
 use super::{GRAVITY_M_S2, JointFriction, LinkInertia, MassMatrix, RigidBody};
 use crate::geometry::Pose;
 use crate::joints::{JointVector, MAX_JOINTS};
-use crate::kinematics::{Chain, JointKind};
+use crate::kinematics::chain::Width;
+use crate::kinematics::{Chain, Instructions, JointKind};
 
 /// Why an arm has no dynamics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,6 +62,9 @@ pub(super) struct Segment {
 pub struct ArmDynamics {
     pub(super) segments: [Segment; MAX_JOINTS],
     pub(super) count: usize,
+    pub(super) width: Width,
+    pub(super) angles: Angles,
+    pub(super) instructions: Instructions,
     /// Turns base axes into the axes of the frame the first segment begins in.
     x_first_base: Matrix3<f64>,
     /// Upward acceleration that stands for gravity, in the frame the first segment begins in.
@@ -108,6 +113,9 @@ impl ArmDynamics {
         let mut dynamics = Self {
             segments: [none; MAX_JOINTS],
             count,
+            width: Width::of(count),
+            angles: Angles::NONE,
+            instructions: chain.instructions(),
             x_first_base: Matrix3::identity(),
             lift: Vector3::zeros(),
             gravity: Vector3::zeros(),
@@ -161,6 +169,7 @@ impl ArmDynamics {
                 offset: before.transpose() * (origin - origin_before),
                 inertia,
             };
+            self.angles.set(joint, &self.segments[joint]);
             self.bare_last = inertia;
             self.flange = (
                 frame.transpose() * x_base_flange.rotation.to_rotation_matrix().into_inner(),
@@ -171,6 +180,13 @@ impl ArmDynamics {
         }
         // The first frame stands at the first joint already.
         self.segments[0].offset = Vector3::zeros();
+    }
+
+    /// The same arm computed with other instructions than those of its chain; for tests and measurements.
+    #[must_use]
+    pub const fn with_instructions(mut self, instructions: Instructions) -> Self {
+        self.instructions = instructions;
+        self
     }
 
     /// Number of joints.
