@@ -69,12 +69,14 @@ def examine(program, urdf):
     columns = [model.joints[model.getJointId(name)].idx_v for name in names]
     rows = [[drawn(joint) for joint in facts["joints"]] for _ in range(POSES)]
     questions = [{"q": row} for row in rows]
-    worst = {"m": 0.0, "rad": 0.0, "jacobian": 0.0, "back": 0.0}
-    poses = ask(program, "jacobian", urdf, ends, questions)
+    speeds = [[draw.uniform(-2.0, 2.0) for _ in facts["joints"]] for _ in range(POSES)]
+    worst = {"m": 0.0, "rad": 0.0, "jacobian": 0.0, "jacobian_rate": 0.0, "back": 0.0}
+    moving = [{"q": row, "qd": qd} for row, qd in zip(rows, speeds)]
+    poses = ask(program, "jacobian", urdf, ends, moving)
     assert [{k: a[k] for k in ("position_m", "quaternion_wxyz")} for a in poses] == ask(
         program, "fk", urdf, ends, questions
     )
-    for row, answer in zip(rows, poses):
+    for row, qd, answer in zip(rows, speeds, poses):
         wanted = pose_at(row)
         w, x, y, z = answer["quaternion_wxyz"]
         found = pinocchio.SE3(pinocchio.Quaternion(w, x, y, z).matrix(), np.array(answer["position_m"]))
@@ -86,6 +88,14 @@ def examine(program, urdf):
         turn = data.oMf[base].rotation.T
         wanted_jacobian = np.vstack([turn @ jacobian[:3], turn @ jacobian[3:]])[:, columns]
         worst["jacobian"] = max(worst["jacobian"], np.abs(np.array(answer["jacobian"]) - wanted_jacobian).max())
+        v = np.zeros(model.nv)
+        v[columns] = qd
+        pinocchio.computeJointJacobiansTimeVariation(model, data, configuration(row), v)
+        pinocchio.updateFramePlacements(model, data)
+        rate = pinocchio.getFrameJacobianTimeVariation(model, data, tip, pinocchio.LOCAL_WORLD_ALIGNED)
+        wanted_rate = np.vstack([turn @ rate[:3], turn @ rate[3:]])[:, columns]
+        gap = np.abs(np.array(answer["jacobian_rate"]) - wanted_rate).max()
+        worst["jacobian_rate"] = max(worst["jacobian_rate"], gap)
 
     unsolved = []
     inverse = [
@@ -105,7 +115,7 @@ def examine(program, urdf):
           + f", {POSES - len(unsolved)} of {POSES} poses solved, {took:.2f} s ({facts['inverse']})")
     for row in unsolved:
         print(f"  not solved: {row}")
-    limits = {"m": 1e-12, "rad": 1e-12, "jacobian": 1e-10, "back": 2e-9}
+    limits = {"m": 1e-12, "rad": 1e-12, "jacobian": 1e-10, "jacobian_rate": 1e-10, "back": 2e-9}
     wrong = [f"{key} {worst[key]:.1e} above {limit:.0e}" for key, limit in limits.items() if worst[key] > limit]
     # The search may miss; the closed form may not.
     if unsolved and facts["inverse"] != "search":

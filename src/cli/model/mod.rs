@@ -43,7 +43,7 @@ enum ModelCommand {
     Picture(picture::PictureArguments),
     /// Inverse kinematics: {"position_m", "quaternion_wxyz", "seed"?, "all"?} to {"solutions", "configuration"}
     Ik(ik::IkArguments),
-    /// The same as fk with "jacobian": rows vx vy vz wx wy wz of the tip in base axes
+    /// The same as fk with "jacobian": rows vx vy vz wx wy wz of the tip in base axes; "qd" adds its rate
     Jacobian(jacobian::JacobianArguments),
 }
 

@@ -131,46 +131,6 @@ pub fn joint_speeds(jacobian: &Jacobian, joints: usize, twist: &Twist) -> Option
     (largest(&missing) <= allowed && speeds.is_finite()).then_some(speeds)
 }
 
-/// Solves J Jᵀ y = v, so that Jᵀ y are the smallest joint rates with J q' = v; for six joints and more.
-#[derive(Clone, Copy, Debug)]
-pub struct RowSpace<'a> {
-    jacobian: &'a Jacobian,
-    joints: usize,
-    factors: Ldlt,
-}
-
-impl<'a> RowSpace<'a> {
-    /// `None` when the pose is singular as [`joint_speeds`] says it, or there are fewer than six joints.
-    ///
-    /// # Real-time
-    /// No allocation; one 6×6 factorisation.
-    #[must_use]
-    pub fn of(jacobian: &'a Jacobian, joints: usize) -> Option<Self> {
-        let factors = Ldlt::new(&gram_of_rows(jacobian, joints));
-        (joints >= 6 && factors.pivot_ratio > PIVOT_RATIO_MIN).then_some(Self { jacobian, joints, factors })
-    }
-
-    /// y for `v`; `None` when `v` is not finite.
-    ///
-    /// # Real-time
-    /// No allocation; three solutions with the factors.
-    #[must_use]
-    pub fn solve(&self, v: &Twist) -> Option<Twist> {
-        let wanted = vector_of(&v.linear, &v.angular);
-        let (mut y, mut missing) = ([0.0; 6], wanted);
-        // J Jᵀ squares the condition number; refining with the true residual brings the digits back.
-        for _ in 0..3 {
-            let correction = self.factors.solve(&missing);
-            y = std::array::from_fn(|row| y[row] + correction[row]);
-            missing = residual(self.jacobian, &wanted, &row_space_step(self.jacobian, self.joints, &y));
-        }
-        let [a, b, c, d, e, f] = y;
-        let allowed = 1e-9 * largest(&wanted).max(f64::MIN_POSITIVE);
-        (largest(&missing) <= allowed)
-            .then(|| Twist { linear: Vector3::new(a, b, c), angular: Vector3::new(d, e, f) })
-    }
-}
-
 /// How a [`Solver`] searches where there is no closed form: the first attempt starts at the seed, the others at
 /// points of a fixed sequence that fills the joint ranges evenly, so that the same inputs give the same answer.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -21,13 +21,33 @@ pub fn joint_motion(
     velocity: &Twist,
     acceleration: &Twist,
 ) -> Option<(JointVector, JointVector)> {
-    let (x_base_flange, jacobian) = chain.forward_with_jacobian(q);
-    let jacobian = tool_jacobian(&x_base_flange, &jacobian, x_flange_tool);
+    let mut all = Jacobian::zeros();
+    let x_base_flange = chain.forward_and_moving_jacobian(q, &mut all);
+    let all = tool_jacobian(&x_base_flange, &all, x_flange_tool);
+    let mut jacobian = all;
+    chain.fold_jacobian(&mut jacobian);
     let joints = chain.joint_count();
     let speeds = joint_speeds(&jacobian, joints, velocity)?;
-    let moving = Columns::of(&jacobian, joints).derivative(&speeds, None);
-    let accelerations = joint_speeds(&jacobian, joints, &minus(acceleration, &moving.times(&speeds), 1.0))?;
+    let rates = chain.moving_rates(&speeds);
+    let curving = Columns::of(&all, rates.len()).derivative(&rates, None).times(&rates);
+    let accelerations = joint_speeds(&jacobian, joints, &minus(acceleration, &curving, 1.0))?;
     Some((speeds, accelerations))
+}
+
+/// Time derivative of the flange's Jacobian at `q` while the joints move with `qd` (rad/s or m/s): rows and columns as
+/// those of [`Jacobian`], per second.
+///
+/// # Real-time
+/// No allocation; one pass over the joints and two over the columns.
+#[must_use]
+pub fn jacobian_rate(chain: &Chain, q: &JointVector, qd: &JointVector) -> Jacobian {
+    let mut all = Jacobian::zeros();
+    let _pose = chain.forward_and_moving_jacobian(q, &mut all);
+    // The rule for a column holds for joints that move by themselves; those that follow are added afterwards.
+    let rates = chain.moving_rates(qd);
+    let mut rate = Columns::of(&all, rates.len()).derivative(&rates, None).matrix();
+    chain.fold_jacobian(&mut rate);
+    rate
 }
 
 /// The Jacobian of the tool centre point from that of the flange.
@@ -69,6 +89,16 @@ impl Columns {
             })
         };
         Self { linear: part(0), angular: part(3), count }
+    }
+
+    /// As rows and columns.
+    fn matrix(&self) -> Jacobian {
+        let mut matrix = Jacobian::zeros();
+        for (target, (linear, angular)) in matrix.data.0.iter_mut().zip(self.linear.iter().zip(&self.angular))
+        {
+            *target = [linear.x, linear.y, linear.z, angular.x, angular.y, angular.z];
+        }
+        matrix
     }
 
     /// The motion for joint rates.
@@ -124,3 +154,6 @@ impl Columns {
         result
     }
 }
+
+#[cfg(test)]
+mod tests;
