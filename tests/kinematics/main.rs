@@ -3,5 +3,6 @@
 mod against_k;
 mod malformed_models;
 mod model_command;
+mod random_models;
 mod real_arms;
 mod reference_poses;
