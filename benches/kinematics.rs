@@ -138,7 +138,7 @@ fn forward_table(name: &str, pinocchio: &Pinocchio) {
 /// Where the line begins, away from limits and singular poses.
 fn start(name: &str) -> JointVector {
     let q: &[f64] = match name {
-        "seven-axis-14kg" => &[0.2, 0.4, 0.1, -1.6, 0.1, 0.9, 0.3],
+        "seven-axis-14kg" => &[0.6, 0.1, 0.1, -1.8, 0.1, 0.9, 0.3],
         "three-parallel-12kg" => &[0.2, -1.2, 1.4, -0.9, -1.4, 0.3],
         _ => &[0.2, 0.3, 0.2, 0.1, 0.9, -0.2],
     };

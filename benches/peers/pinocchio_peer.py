@@ -45,6 +45,11 @@ class Arm:
 
 EMPTY = pinocchio.Model()
 EMPTY_DATA = EMPTY.createData()
+# The Jacobian of a frame without any joint cannot be asked for; one joint is the least.
+ONE = pinocchio.Model()
+ONE.addJoint(0, pinocchio.JointModelRZ(), pinocchio.SE3.Identity(), "one")
+ONE_DATA = ONE.createData()
+pinocchio.computeJointJacobians(ONE, ONE_DATA, np.zeros(1))
 NOTHING = np.zeros(0)
 
 
@@ -57,7 +62,8 @@ def tip_pose(model, data, tip, q, v, a):
 def tip_jacobian(model, data, tip, q, v, a):
     pinocchio.computeJointJacobians(model, data, q)
     pinocchio.updateFramePlacement(model, data, tip)
-    pinocchio.getFrameJacobian(model, data, tip, pinocchio.LOCAL_WORLD_ALIGNED)
+    asked = (ONE, ONE_DATA, 0) if model is EMPTY else (model, data, tip)
+    pinocchio.getFrameJacobian(*asked, pinocchio.LOCAL_WORLD_ALIGNED)
 
 
 def torques(model, data, tip, q, v, a):

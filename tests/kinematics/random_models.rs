@@ -240,9 +240,8 @@ fn robots_of_any_structure_calculate_or_give_named_problems_and_never_panic() {
             }
             Err(problems) => {
                 assert!(!problems.0.is_empty());
-                assert!(
-                    problems.0.iter().all(|problem| !problem.message.is_empty() && !problem.place.is_empty())
-                );
+                // What the whole robot lacks has no place of its own.
+                assert!(problems.0.iter().all(|problem| !problem.message.is_empty()), "{problems}");
                 refused += 1;
             }
         }
