@@ -12,6 +12,7 @@ pub mod error;
 pub mod framing;
 pub mod hexadecimal;
 pub mod lease;
+mod number_range;
 pub mod owned_objects;
 pub mod protocol;
 pub mod request;

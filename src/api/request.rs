@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::error::ApiError;
+use super::number_range::{LEASE_S, MAX_HZ, PERCENT, in_words};
 
 /// What a session may do. Later includes earlier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -420,19 +421,10 @@ impl Request {
     }
 
     fn check_ranges(&self) -> Result<(), ApiError> {
-        let within = |place: &str, value: f64, min: f64, max: f64, unit: &str| {
-            if (min..=max).contains(&value) {
-                return Ok(());
-            }
-            Err(ApiError::InvalidParams {
-                place: place.to_owned(),
-                detail: format!("{value} is out of range; allowed: {min} to {max} {unit}"),
-            })
-        };
         match self {
-            Self::ControlAcquire(acquire) => within("lease_s", acquire.lease_s, 0.5, 60.0, "s"),
-            Self::Override(over) => within("percent", over.percent, 1.0, 100.0, "%"),
-            Self::Subscribe(subscribe) => within("max_hz", subscribe.max_hz, 0.1, 100.0, "1/s"),
+            Self::ControlAcquire(acquire) => LEASE_S.check(acquire.lease_s),
+            Self::Override(over) => PERCENT.check(over.percent),
+            Self::Subscribe(subscribe) => MAX_HZ.check(subscribe.max_hz),
             Self::SdoRead(SdoRead { subindex: 2.., complete: true, .. })
             | Self::SdoWrite(SdoWrite { subindex: 2.., complete: true, .. }) => {
                 Err(ApiError::InvalidParams {
@@ -483,16 +475,9 @@ fn read_parameters<P: for<'de> Deserialize<'de>>(params: Value) -> Result<P, Api
     };
     serde_path_to_error::deserialize(params).map_err(|error| {
         let place = error.path().to_string();
-        ApiError::InvalidParams {
-            place: if place == "." { String::new() } else { place },
-            detail: in_words(&error.inner().to_string()),
-        }
+        let detail = in_words(&place, &error.inner().to_string());
+        ApiError::InvalidParams { place: if place == "." { String::new() } else { place }, detail }
     })
-}
-
-/// The reader names what it expects as this language does.
-fn in_words(detail: &str) -> String {
-    detail.replace("expected f64", "expected a number").replace("expected u32", "expected a whole number")
 }
 
 #[cfg(test)]
@@ -593,5 +578,25 @@ mod tests {
             Request::read("shutdown", json!({})),
             Err(ApiError::MethodNotFound { method }) if method == "shutdown"
         ));
+    }
+
+    #[test]
+    fn a_number_of_the_wrong_kind_is_told_what_it_may_be() {
+        for (method, params, allowed) in [
+            ("override", json!({"percent": "50", "epoch": 1}), "allowed: 1 to 100 %"),
+            ("override", json!({"percent": null, "epoch": 1}), "allowed: 1 to 100 %"),
+            ("resume", json!({"epoch": -1}), "expected a whole number; allowed: 0 to 4294967295"),
+            (
+                "sdo.read",
+                json!({"subdevice": "x", "index": "0x6041"}),
+                "expected a whole number; allowed: 0 to 65535",
+            ),
+            ("master.accept", json!({"joint": 300, "epoch": 1}), "expected a whole number; allowed: 1 to 12"),
+            ("control.acquire", json!({"lease_s": true}), "allowed: 0.5 to 60 s"),
+            ("subscribe", json!({"topics": [], "max_hz": []}), "allowed: 0.1 to 100 1/s"),
+        ] {
+            let error = Request::read(method, params.clone()).unwrap_err();
+            assert!(error.message().ends_with(allowed), "{method} {params}: {}", error.message());
+        }
     }
 }
