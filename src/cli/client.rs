@@ -137,7 +137,7 @@ pub fn client(command: &ClientCommand) -> anyhow::Result<Exit> {
         }
         ClientCommand::Master(arguments) => (master::master(arguments), arguments.control.client.json),
         ClientCommand::Override { percent, control } => {
-            (under_lease("override", &json!({"percent": percent}), &[], control), control.client.json)
+            (set_override(*percent, control), control.client.json)
         }
     };
     Ok(finish(ended, json))
@@ -226,6 +226,12 @@ pub(super) fn under_lease(method: &str, params: &Value, until: &[&str], control:
     let state = carry_out(&mut connection, method, &params, until)?;
     connection.call("control.release", &json!({"epoch": epoch}))?;
     Ok((Exit::Success, json!({"ok": true, "state": state}), format!("the machine is {state}")))
+}
+
+fn set_override(percent: f64, control: &ControlOptions) -> Ended {
+    let (exit, mut value, text) = under_lease("override", &json!({"percent": percent}), &[], control)?;
+    value["override_percent"] = json!(percent);
+    Ok((exit, value, format!("the override is {percent} %; {text}")))
 }
 
 /// Gives a command, waits until it is carried out and, unless `until` is empty, until the machine is in one

@@ -81,19 +81,21 @@ pub fn demo(arguments: &DemoArguments) -> anyhow::Result<Exit> {
     say(&format!("daemon listening on {}", socket.display()));
     let outcome = weld(&socket, !arguments.json);
     let wall_s = begun.elapsed().as_secs_f64();
-    if arguments.keep && outcome.is_ok() {
-        say("the daemon is kept running; end it with Ctrl-C");
-        wait_for_signal()?;
-    }
     let capture = arguments.out.join("bus.pcapng");
-    engine.stop(Some(&capture))?;
+    let kept = if arguments.keep && outcome.is_ok() {
+        Some(engine)
+    } else {
+        engine.stop(Some(&capture))?;
+        None
+    };
     let faults = outcome?;
 
-    let report = report.lock().unwrap_or_else(PoisonError::into_inner);
     let picture = arguments.out.join("path.svg");
-    std::fs::write(&picture, report.picture("weld-sample"))
-        .with_context(|| format!("writing {}", picture.display()))?;
-    let result = report.report(Some(wall_s));
+    let (result, drawn) = {
+        let report = report.lock().unwrap_or_else(PoisonError::into_inner);
+        (report.report(Some(wall_s)), report.picture("weld-sample"))
+    };
+    std::fs::write(&picture, drawn).with_context(|| format!("writing {}", picture.display()))?;
     let written = arguments.out.join("report.json");
     let mut value = serde_json::to_value(&result)?;
     value["files"] = json!({"report": written, "picture": picture, "bus_capture": capture});
@@ -109,6 +111,14 @@ pub fn demo(arguments: &DemoArguments) -> anyhow::Result<Exit> {
     }
     for fault in faults {
         print_error(&super::connection::refusal_text(&json!({"data": fault})));
+    }
+    if let Some(engine) = kept {
+        say(&format!(
+            "the daemon is kept running: `motiond status --socket {}`; Ctrl-C ends it and writes the bus capture",
+            socket.display()
+        ));
+        wait_for_signal()?;
+        engine.stop(Some(&capture))?;
     }
     Ok(if result.result == "completed" { Exit::Success } else { Exit::NotCompleted })
 }

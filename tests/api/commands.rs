@@ -48,7 +48,9 @@ fn a_job_is_submitted_followed_and_answered_by_the_exit_code() {
     let (code, value, _) = motiond(&socket, &["submit", &bad]);
     assert_eq!((code, value["error"]["problems"][1]["where"].as_str()), (1, Some("pieces")), "{value}");
     let (code, value, _) = motiond(&socket, &["override", "50"]);
-    assert_eq!((code, &value["ok"]), (0, &json!(true)), "{value}");
+    assert_eq!((code, &value["ok"], &value["override_percent"]), (0, &json!(true), &json!(50.0)), "{value}");
+    let (code, _, text) = motiond(&socket, &["override", "NaN"]);
+    assert!(code == 2 && text.contains("allowed: 1 to 100 %"), "{text}");
     let (code, value, _) = motiond(&socket, &["override", "0"]);
     assert_eq!((code, value["error"]["name"].as_str()), (1, Some("invalid_params")), "{value}");
     let (code, value, _) = motiond(&socket, &["resume"]);
