@@ -96,18 +96,34 @@ impl fmt::Display for BusDifference {
             }
             Self::Swapped { positions: [first, second], names: [one, other] } => write!(
                 formatter,
-                "the devices at positions {first} and {second} are swapped: {one} is where {other} should be; \
-                 swap their cables, or their places in the cell file"
+                "the devices at positions {first} and {second} are swapped: {one} is where {other} should be"
             ),
-            Self::Moved { described, position, name } => write!(
-                formatter,
-                "{name} is at position {position}, described is position {described}: change the cables or the \
-                 order in the cell file"
-            ),
+            Self::Moved { described, position, name } => {
+                write!(formatter, "{name} is at position {position}, described is position {described}")
+            }
             Self::Alias { position, name, expected, found } => write!(
                 formatter,
                 "{name} (position {position}): station alias is {found}, expected {expected}"
             ),
+        }
+    }
+}
+
+impl BusDifference {
+    /// What to do about it.
+    #[must_use]
+    pub const fn remedy(&self) -> &'static str {
+        match self {
+            Self::Missing { .. } => {
+                "check power and cable of the first missing device, or take what is not there out of the cell file"
+            }
+            Self::Unexpected { .. } => "take the undescribed device off the bus, or add it to the cell file",
+            Self::Other { .. } => {
+                "put the described device in its place, or name a drive file with the identity of the one that is there"
+            }
+            Self::Swapped { .. } => "swap their cables, or their places in the cell file",
+            Self::Moved { .. } => "change the cables, or the order in the cell file",
+            Self::Alias { .. } => "give the device its alias, or correct the alias in the cell file",
         }
     }
 }

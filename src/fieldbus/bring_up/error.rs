@@ -145,7 +145,14 @@ impl fmt::Display for BringUpError {
             ),
             Self::BusDiffers { differences } => {
                 formatter.write_str("the bus is not the described one")?;
-                differences.iter().try_for_each(|difference| write!(formatter, "; {difference}"))
+                differences.iter().try_for_each(|difference| write!(formatter, "; {difference}"))?;
+                // A cut cable makes many differences of one kind: each remedy once.
+                for (at, remedy) in differences.iter().map(BusDifference::remedy).enumerate() {
+                    if !differences.iter().take(at).any(|earlier| earlier.remedy() == remedy) {
+                        write!(formatter, "; {remedy}")?;
+                    }
+                }
+                Ok(())
             }
             Self::Topology { position, dl_status, is_nested } => {
                 write!(
@@ -182,38 +189,50 @@ impl fmt::Display for BringUpError {
             Self::Sdo { position, name, index, subindex, problem } => {
                 write!(
                     formatter,
-                    "{name} (position {position}), object {index:#06x}:{subindex:02x}: {problem}"
+                    "{name} (position {position}), object {index:#06x}:{subindex:02x}: {problem}; compare it with the \
+                     manual of the device, then correct its drive file"
                 )
             }
             Self::Mapping { position, name, direction, expected, found } => write!(
                 formatter,
                 "{name} (position {position}) does not take the mapping of its {direction}: \
-                 expected {expected:#010x?}, found {found:#010x?}"
+                 expected {expected:#010x?}, found {found:#010x?}; describe a mapping it has in its drive file"
             ),
             Self::ProcessDataLength { position, name, direction, expected_bytes, found_bytes } => write!(
                 formatter,
-                "{name} (position {position}) has {found_bytes} bytes of {direction}, described are {expected_bytes}"
+                "{name} (position {position}) has {found_bytes} bytes of {direction}, described are \
+                 {expected_bytes}; correct the entries of its {direction} in its drive file"
             ),
             Self::Watchdog { position, name, wanted, found } => write!(
                 formatter,
-                "{name} (position {position}) does not take the watchdog time of {} ms, it has {} ms",
+                "{name} (position {position}) does not take the watchdog time of {} ms, it has {} ms; without it \
+                 the device would not stop when the frames do: it cannot be used",
                 wanted.0 / 1_000_000,
                 found.0 / 1_000_000
             ),
             Self::ClockNotSettled { position, name, difference_ns } => match difference_ns {
                 Some(difference) => write!(
                     formatter,
-                    "the clock of {name} (position {position}) stays {difference} ns from the reference clock"
+                    "the clock of {name} (position {position}) stays {difference} ns from the reference clock; switch \
+                     the device off and on, then try again"
                 ),
-                None => write!(formatter, "the clock of {name} (position {position}) cannot be read"),
+                None => write!(
+                    formatter,
+                    "the clock of {name} (position {position}) cannot be read; check the cable before it, then try again"
+                ),
             },
             Self::CycleNotLocked { phase_error_ns } => write!(
                 formatter,
                 "the cycle does not follow the reference clock: {phase_error_ns:.0} ns away; \
                  is the host fast enough for this cycle time?"
             ),
-            Self::Timeout { stage } => write!(formatter, "time-out while {stage}"),
-            Self::Protocol { stage, error } => write!(formatter, "error while {stage}: {error}"),
+            Self::Timeout { stage } => write!(
+                formatter,
+                "time-out while {stage}: check cables and link lamps, and the displays of the drives, then try again"
+            ),
+            Self::Protocol { stage, error } => {
+                write!(formatter, "error while {stage}: {error}; check cables and link lamps, then try again")
+            }
             Self::Interrupted { error } => write!(
                 formatter,
                 "the mapping could not be read back in several tries ({error}): look at the displays of the \
