@@ -26,6 +26,10 @@ impl Daemon {
         while let Some(event) = self.end.events.pop() {
             self.events_of_poll.push_back(event);
         }
+        // A bring-up is told before the first cycle after it: its result before what that cycle published.
+        while let Some(result) = self.bring_ups.as_ref().and_then(|results| results.try_recv().ok()) {
+            self.bus_brought_up(result);
+        }
         for _ in 0..samples {
             let Some(sample) = self.end.samples.pop() else { break };
             while let Some(event) = self.events_of_poll.pop_front_if(|event| event.cycle <= sample.cycle) {
@@ -57,9 +61,6 @@ impl Daemon {
             for recorder in &mut self.recorders {
                 recorder.bus(&news);
             }
-        }
-        while let Some(result) = self.bring_ups.as_ref().and_then(|results| results.try_recv().ok()) {
-            self.bus_brought_up(result);
         }
         let dropped = self.end.events.dropped();
         if dropped > self.dropped_reported {
