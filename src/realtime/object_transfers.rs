@@ -239,6 +239,6 @@ mod tests {
             transfers.cycle_passed();
             told += u32::from(transfers.may_tell());
         }
-        assert_eq!(told, EMERGENCIES_AT_ONCE + 10_000 / CYCLES_PER_EMERGENCY - 1);
+        assert_eq!(told, EMERGENCIES_AT_ONCE + 10_000 / CYCLES_PER_EMERGENCY);
     }
 }

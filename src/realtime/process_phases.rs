@@ -382,4 +382,98 @@ mod tests {
         assert_eq!(phases.step(&arc_ok(), &mut outputs), Ok((PathWish::Move, PhaseNews::Ended { table: 7 })));
         assert!(!outputs.is_on(GAS) && !outputs.is_on(ARC));
     }
+
+    #[test]
+    fn every_state_and_every_event_have_one_outcome() {
+        type Change = fn(&mut ProcessPhases, &mut ChannelValues);
+        fn show(phases: &ProcessPhases) -> String {
+            let Some(active) = &phases.active else { return "none".to_owned() };
+            let number = active.position.and_then(|position| active.table.phase(position));
+            let number = number.map_or_else(|| "-".to_owned(), |phase| phase.number.to_string());
+            let stopped = if phases.interrupted { ", stopped" } else { "" };
+            format!("{:?} {number}{stopped}", active.stage)
+        }
+        fn steps(phases: &mut ProcessPhases, outputs: &mut ChannelValues, count: u32) {
+            for _ in 0..count {
+                phases.step(&arc_ok(), outputs).unwrap();
+            }
+        }
+        let states: [Change; 7] = [
+            |_, _| {},
+            |phases, _| phases.start(&table()),
+            |phases, outputs| {
+                phases.start(&table());
+                steps(phases, outputs, 6);
+            },
+            |phases, outputs| {
+                phases.start(&table());
+                steps(phases, outputs, 9);
+            },
+            |phases, outputs| {
+                phases.start(&table());
+                steps(phases, outputs, 9);
+                phases.interrupt(outputs);
+            },
+            |phases, outputs| {
+                phases.start(&table());
+                steps(phases, outputs, 9);
+                phases.end_of_path();
+                steps(phases, outputs, 1);
+            },
+            |phases, outputs| {
+                phases.start(&table());
+                steps(phases, outputs, 9);
+                phases.end_of_path();
+                steps(phases, outputs, 1);
+                phases.interrupt(outputs);
+            },
+        ];
+        type Event = fn(&mut ProcessPhases, &mut ChannelValues) -> String;
+        /// Twenty cycles, or as many as it takes to fail.
+        fn twenty(phases: &mut ProcessPhases, inputs: &ChannelValues, outputs: &mut ChannelValues) -> String {
+            let failed = (1..=20).find_map(|cycle| {
+                let failure = phases.step(inputs, outputs).err()?;
+                Some(format!("{:?} in phase {}, cycle {cycle}", failure.code, failure.phase))
+            });
+            failed.unwrap_or_default()
+        }
+        let events: [(&str, Event); 7] = [
+            ("start", |phases, _| {
+                phases.start(&table());
+                String::new()
+            }),
+            ("end of path", |phases, _| {
+                phases.end_of_path();
+                String::new()
+            }),
+            ("interrupt", |phases, outputs| format!("{:?}", phases.interrupt(outputs))),
+            ("discard", |phases, _| {
+                phases.discard();
+                String::new()
+            }),
+            ("step", |phases, outputs| format!("{:?}", phases.step(&arc_ok(), outputs))),
+            ("20 steps", |phases, outputs| twenty(phases, &arc_ok(), outputs)),
+            ("20 without arc", |phases, outputs| twenty(phases, &ChannelValues::default(), outputs)),
+        ];
+        let mut rows = String::new();
+        for enter in states {
+            for (event, act) in events {
+                let mut phases = ProcessPhases::new(1e-3);
+                let mut outputs = ChannelValues::default();
+                enter(&mut phases, &mut outputs);
+                let before = show(&phases);
+                let result = act(&mut phases, &mut outputs);
+                let on = |channel, name| if outputs.is_on(channel) { name } else { "" };
+                let after = show(&phases);
+                let row = format!(
+                    "{before:>17} | {event:<14} | {after:<17} | {:<3} {:<3} | {result}",
+                    on(GAS, "gas"),
+                    on(ARC, "arc")
+                );
+                rows.push_str(row.trim_end());
+                rows.push('\n');
+            }
+        }
+        insta::assert_snapshot!(rows);
+    }
 }

@@ -94,6 +94,31 @@ proptest! {
     }
 }
 
+/// The bench has brakes that take 20 ms to open and 10 ms to close.
+#[test]
+fn brakes_have_their_time_to_open_before_ready_and_to_close_before_disabled() {
+    let mut bench = Bench::new();
+    let cycles_until = |bench: &mut Bench, enabled: bool, state: MachineState, end: MachineState| {
+        let mut cycles = 0;
+        for _ in 0..200 {
+            cycles +=
+                usize::from(bench.drives.iter().all(|drive| (drive.statusword & 0x6F == 0x27) == enabled));
+            let now = bench.step().state;
+            if now == end {
+                return cycles;
+            }
+            assert_eq!(now, state);
+        }
+        panic!("never {end:?}");
+    };
+    bench.command(Command::Enable);
+    let opening = cycles_until(&mut bench, true, MachineState::Enabling, MachineState::Ready);
+    assert!((20..=21).contains(&opening), "ready {opening} cycles after the drives are enabled");
+    bench.command(Command::Disable);
+    let closing = cycles_until(&mut bench, false, MachineState::Disabling, MachineState::Disabled);
+    assert!((10..=11).contains(&closing), "off {closing} cycles after torque is");
+}
+
 #[test]
 fn a_run_ends_where_it_should_and_the_machine_is_ready() {
     let mut bench = Bench::moving();

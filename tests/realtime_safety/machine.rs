@@ -1,5 +1,5 @@
 //! The whole cycle (bus, machine, inverse kinematics, phases, queues) through every state of the machine: no heap,
-//! no system call that is not on the list.
+//! no system call that is not on the list. And that the same cycle with a bug in it is found out.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,12 +9,12 @@ use motiond::boundary::command_queue::{Command, StampedCommand};
 use motiond::boundary::event_queue::EventKind;
 use motiond::boundary::object_queue::{Chunk, ObjectNews, ObjectOrder, ObjectTransfer};
 use motiond::boundary::piece_queue::Piece;
-use motiond::boundary::{DaemonEnd, boundary};
+use motiond::boundary::{DaemonEnd, RealtimeEnd, boundary};
 use motiond::cli::assembly::Assembly;
 use motiond::cli::job_planner::CellPlanner;
 use motiond::cli::simulated_link::{Pace, SimulatedLink};
 use motiond::config::embedded::SAMPLE_JOB;
-use motiond::fieldbus::{FramePump, PumpSettings, bring_up};
+use motiond::fieldbus::{FrameLink, FramePump, LinkError, PumpSettings, bring_up};
 use motiond::jobs::planning_desk::JobPlanner as _;
 use motiond::joints::JointVector;
 use motiond::machine::{ControlEpoch, MachineState, RunTag};
@@ -23,7 +23,7 @@ use motiond::platform::trap_allocator::counts;
 use motiond::realtime::cycle::Cycle;
 use motiond::realtime::run_loop::RunLoop;
 use motiond::simulator::Injection;
-use motiond::units::Ratio;
+use motiond::units::{Nanoseconds, Ratio};
 
 use crate::take_turn;
 
@@ -163,6 +163,23 @@ impl Daemon {
     }
 }
 
+/// The loop of the built-in cell, its bus in OP, on a link made of the simulated one.
+fn run_loop_on<L: FrameLink>(
+    cell: &Assembly,
+    end: RealtimeEnd,
+    wrap: impl FnOnce(SimulatedLink) -> L,
+) -> RunLoop<L> {
+    let segment = cell.simulated_segment(1).expect("the built-in segment is valid");
+    let link = wrap(SimulatedLink::new(segment, Pace::Virtual));
+    let Ok(bus) = bring_up(FramePump::new(link, PumpSettings::SIMULATED), &cell.bus_description()) else {
+        panic!("the segment comes up")
+    };
+    let settings = cell.cycle_settings().expect("the built-in cell is valid");
+    let guards = cell.guards().expect("the built-in cell is valid");
+    let map = cell.process_data_map().expect("the built-in cell is valid");
+    RunLoop::new(bus, Cycle::new(settings, end).guarded(&guards), map)
+}
+
 #[test]
 fn the_whole_cycle_uses_no_heap_and_no_foreign_system_call_in_any_state() {
     let _turn = take_turn();
@@ -172,13 +189,7 @@ fn the_whole_cycle_uses_no_heap_and_no_foreign_system_call_in_any_state() {
     let in_thread = Arc::clone(&shared);
     let cell = assembly.clone();
     let thread = std::thread::spawn(move || {
-        let segment = cell.simulated_segment(1).expect("the built-in segment is valid");
-        let pump = FramePump::new(SimulatedLink::new(segment, Pace::Virtual), PumpSettings::SIMULATED);
-        let Ok(bus) = bring_up(pump, &cell.bus_description()) else { panic!("the segment comes up") };
-        let settings = cell.cycle_settings().expect("the built-in cell is valid");
-        let guards = cell.guards().expect("the built-in cell is valid");
-        let map = cell.process_data_map().expect("the built-in cell is valid");
-        let mut run_loop = RunLoop::new(bus, Cycle::new(settings, realtime_end).guarded(&guards), map);
+        let mut run_loop = run_loop_on(&cell, realtime_end, |link| link);
         let before = (counts(), system_call_filter::forbidden_system_calls());
         system_call_filter::install().expect("the kernel has seccomp");
         while !in_thread.stop.load(Ordering::Relaxed) {
@@ -210,4 +221,62 @@ fn the_whole_cycle_uses_no_heap_and_no_foreign_system_call_in_any_state() {
     let last = system_call_filter::last_forbidden_system_call();
     assert_eq!(after.1, before.1, "forbidden system calls in the cycle, the last one {last:?}");
     println!("{} cycles, no heap, no forbidden system call", shared.cycles.load(Ordering::Relaxed));
+}
+
+/// A link with a bug in it, committed whenever it receives.
+struct Buggy {
+    link: SimulatedLink,
+    bug: fn(),
+}
+
+impl FrameLink for Buggy {
+    fn send(&mut self, frame: &[u8]) -> Result<(), LinkError> {
+        self.link.send(frame)
+    }
+
+    fn receive(&mut self, buffer: &mut [u8], deadline: Nanoseconds) -> Result<Option<usize>, LinkError> {
+        (self.bug)();
+        self.link.receive(buffer, deadline)
+    }
+
+    fn now(&self) -> Nanoseconds {
+        self.link.now()
+    }
+
+    fn wait_until(&mut self, time: Nanoseconds) {
+        self.link.wait_until(time);
+    }
+}
+
+/// Heap uses and forbidden system calls that a hundred cycles with a bug are charged with.
+fn charged_with(bug: fn()) -> (u64, u64) {
+    std::thread::spawn(move || {
+        let cell = Assembly::load(None).expect("the built-in cell is valid");
+        let (realtime_end, _end) = boundary();
+        let mut run_loop = run_loop_on(&cell, realtime_end, |link| Buggy { link, bug: || {} });
+        run_loop.link_mut().expect("the bus is up").bug = bug;
+        system_call_filter::install().expect("the kernel has seccomp");
+        let before = (counts(), system_call_filter::forbidden_system_calls());
+        for _ in 0..100 {
+            run_loop.one_cycle(0);
+        }
+        let after = (counts(), system_call_filter::forbidden_system_calls());
+        let heap = after.0.allocations + after.0.frees - before.0.allocations - before.0.frees;
+        (heap, after.1 - before.1, run_loop)
+    })
+    .join()
+    .map(|(heap, calls, _run_loop)| (heap, calls))
+    .expect("the thread ends in order")
+}
+
+#[test]
+fn a_bug_in_the_whole_cycle_is_found_out() {
+    let _turn = take_turn();
+    assert_eq!(charged_with(|| {}), (0, 0));
+    let (heap, calls) = charged_with(|| drop(std::hint::black_box(Box::new(5))));
+    assert!(heap >= 200 && calls == 0, "an allocation and a free a cycle: {heap}, {calls}");
+    let (heap, calls) = charged_with(|| assert!(std::fs::File::open("/dev/null").is_err(), "it is refused"));
+    assert!(heap == 0 && calls >= 100, "a system call a cycle: {heap}, {calls}");
+    let (heap, calls) = charged_with(|| std::thread::park_timeout(Duration::from_micros(1)));
+    assert!(heap == 0 && calls >= 100, "a wait for a lock a cycle: {heap}, {calls}");
 }

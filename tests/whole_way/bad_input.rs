@@ -107,10 +107,34 @@ fn paths_that_cannot_be_travelled_are_refused_before_anything_moves() {
 fn lines_that_are_no_requests_are_answered_and_the_run_goes_on() {
     let mut client = Client::new();
     client.welding_job();
-    let lines = ["{", "[]", "\"hold\"", "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"explode\"}"];
-    for (line, code) in lines.iter().zip([-32700, -32600, -32600, -32601]).take(2) {
+    let deep = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"hold","params":{}1{}}}"#,
+        "[".repeat(99),
+        "]".repeat(99)
+    );
+    let lines = [
+        ("{", -32700),
+        ("\u{0}\u{1}\u{7f}", -32700),
+        (&deep, -32700),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"override","params":{"epoch":1,"percent":NaN}}"#, -32700),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"override","params":{"epoch":1,"percent":-1e999}}"#, -32700),
+        ("[]", -32600),
+        ("\"hold\"", -32600),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"explode"}"#, -32601),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"override","params":{"epoch":1,"percent":"50"}}"#, -32602),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"override","params":{"epoch":1,"percent":1e300}}"#, -32602),
+    ];
+    for (line, code) in lines {
         client.send(line);
-        assert_eq!(client.any_answer()["error"]["code"], code, "{line}");
+        let answer = client.any_answer();
+        assert_eq!(answer["error"]["code"], code, "{line}: {answer}");
+        // A request in between: too many unacceptable lines in a row would end the connection.
+        let status = client.call("status", json!({})).unwrap();
+        assert_eq!(
+            (&status["state"], &status["override_percent"]),
+            (&json!("executing"), &json!(100.0)),
+            "{line}"
+        );
     }
     client.cycles(100);
     assert_eq!(client.cell.state(), MachineState::Executing);
@@ -120,13 +144,44 @@ fn lines_that_are_no_requests_are_answered_and_the_run_goes_on() {
 fn starts_in_the_wrong_state_are_refused() {
     let mut client = Client::new();
     let job = client.put(SAMPLE).unwrap();
-    let error = client.start(&job).unwrap_err();
-    assert!(named(&error).1.contains("disabled"), "{error}");
+    let refused = |client: &mut Client, job: &str| {
+        let error = client.start(job).unwrap_err();
+        assert!(error["data"]["remedy"].as_str().is_some_and(|remedy| !remedy.is_empty()), "{error}");
+        named(&error)
+    };
+    let (name, text) = refused(&mut client, &job);
+    assert!(name == "not_enabled" && text.contains("disabled"), "{text}");
     client.enable();
     client.start(&job).unwrap();
     client.until(MachineState::Executing);
-    let error = client.start(&job).unwrap_err();
-    assert!(!named(&error).0.is_empty(), "{error}");
+    let (name, text) = refused(&mut client, &job);
+    assert!(name == "run_active" && text.contains("run-"), "{text}");
+    assert_eq!(refused(&mut client, "job-999999").0, "job_unknown");
     assert_eq!(client.cell.state(), MachineState::Executing);
-    assert!(client.start("job-999999").is_err());
+}
+
+#[test]
+fn a_second_client_cannot_start_a_job_while_one_runs_and_can_still_hold_it() {
+    let mut client = Client::new();
+    client.welding_job();
+    let job = client.put(SAMPLE).unwrap();
+    let start = json!({"job_id": job, "epoch": client.epoch});
+    client.another(|second| {
+        for (method, params) in [("job.start", &start), ("control.acquire", &json!({"lease_s": 60.0}))] {
+            let error = second.call(method, params.clone()).unwrap_err();
+            assert_eq!(named(&error).0, "not_in_control", "{error}");
+            assert!(error["data"]["holder"]["client"].as_str().unwrap().starts_with("whole-way"), "{error}");
+        }
+    });
+    // Where the first one lets the run go on without it, the run itself is in the way.
+    client.call("control.acquire", json!({"lease_s": 60.0, "on_loss": "continue"})).unwrap();
+    client.command("control.release").unwrap();
+    client.another(|second| {
+        let lease = second.call("control.acquire", json!({"lease_s": 60.0})).unwrap();
+        let error = second.call("job.start", json!({"job_id": job, "epoch": lease["epoch"]})).unwrap_err();
+        assert_eq!(named(&error).0, "run_active", "{error}");
+        assert_eq!(second.cell.state(), MachineState::Executing);
+        second.call("hold", json!({})).unwrap();
+        second.until(MachineState::Held);
+    });
 }

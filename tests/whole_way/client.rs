@@ -29,6 +29,11 @@ pub struct Client {
     answers: Vec<Value>,
 }
 
+fn connect(cell: &mut VirtualCell) -> SessionId {
+    let now = cell.now();
+    cell.broker_mut().open(Role::Programmer, Peer::Local { uid: None }, now).unwrap()
+}
+
 impl Client {
     /// A client of the built-in cell, connected and in control; drives off.
     pub fn new() -> Self {
@@ -45,8 +50,7 @@ impl Client {
         let jobs = Box::new(MemoryFiles::default());
         let mut cell =
             VirtualCell::start_with_record(assembly, jobs, Box::new(record), script, seed).unwrap();
-        let now = cell.now();
-        let session = cell.broker_mut().open(Role::Programmer, Peer::Local { uid: None }, now).unwrap();
+        let session = connect(&mut cell);
         let mut client =
             Self { cell, session, next_id: 1, epoch: 0, events: Vec::new(), answers: Vec::new() };
         client.call("hello", json!({"client": "whole-way"})).unwrap();
@@ -55,6 +59,15 @@ impl Client {
         client.epoch = lease["epoch"].as_u64().unwrap();
         client.cycles(2);
         client
+    }
+
+    /// What another client, connected just now, is answered by requests of its own. Nobody listens to the first one
+    /// meanwhile.
+    pub fn another<T>(&mut self, talk: impl FnOnce(&mut Self) -> T) -> T {
+        let first = std::mem::replace(&mut self.session, connect(&mut self.cell));
+        let result = talk(self);
+        self.session = first;
+        result
     }
 
     /// Sends one request and returns its answer.

@@ -112,6 +112,14 @@ fn every_fault_on_a_seam_ends_safe_and_the_daemon_is_ready_again_after_acknowled
         assert_eq!(client.cell.state(), case.state, "{}", case.name);
         let again = if case.state == MachineState::Held { "resume" } else { "enable" };
         assert!(client.command(again).is_err(), "{}: {again} without acknowledgement", case.name);
+        let job = client.put(SAMPLE).unwrap();
+        let error = client.start(&job).unwrap_err();
+        let expected = if case.state == MachineState::Held { "run_active" } else { "fault_active" };
+        assert_eq!(
+            error["data"]["name"], expected,
+            "{}: a start without acknowledgement: {error}",
+            case.name
+        );
         inject(&mut client, case.cure);
         client.cycles(20);
         client.command("reset").unwrap();
@@ -124,7 +132,6 @@ fn every_fault_on_a_seam_ends_safe_and_the_daemon_is_ready_again_after_acknowled
         } else {
             client.until(MachineState::Disabled);
             client.enable();
-            let job = client.put(SAMPLE).unwrap();
             client.start(&job).unwrap();
             client.until(MachineState::Executing);
             client.cycles(1000);

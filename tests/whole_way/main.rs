@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod client;
+mod cycle_times;
 mod determinism;
 mod faults;
 mod limits;
