@@ -49,9 +49,7 @@ impl AxisObjects<'_> {
 
 /// The mapping from the factory: a controller that needs another one has to write it.
 fn factory_mapping(map: &PdoMap, objects: [u16; 2]) -> PdoMap {
-    let is_kept = |entry: &&PdoEntry| {
-        entry.subindex == 0 && objects.iter().any(|index| entry.index & !o::AXIS_STEP == *index)
-    };
+    let is_kept = |entry: &&PdoEntry| entry.subindex == 0 && objects.contains(&(entry.index & !o::AXIS_STEP));
     let kept = map.pdos().try_fold(PdoMap::EMPTY, |kept, (pdo, entries)| {
         let entries: Vec<PdoEntry> = entries.iter().filter(is_kept).copied().collect();
         kept.with(pdo, &entries)
