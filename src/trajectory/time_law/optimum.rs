@@ -18,33 +18,34 @@ const HALVINGS: usize = 60;
 /// Largest deviation of a solved profile from its target, in parts of the distance.
 const END_TOLERANCE: f64 = 1e-10;
 
-/// The time-optimal profile from `from` to standstill at `target`, or `None` when the solver finds none
+/// The time-optimal profile from `from` to the speed `exit` at `target`, or `None` when the solver finds none
 /// that is forward, within the ceilings and exact.
 ///
-/// The speed ceiling must not be what limits: the caller has checked that running up to it and stopping
-/// needs more than the distance.
+/// The speed ceiling must not be what limits: the caller has checked that running up to it and slowing down
+/// again needs more than the distance.
 /// # Real-time
 /// No allocation; about 1 µs; loops bounded by the degree of the polynomials.
 /// Source: Berscheid and Kröger 2021, "Jerk-limited real-time trajectory generation with arbitrary
 /// target states", step 1.
-pub(super) fn solved(from: State, target: f64, ceiling: &Ceiling) -> Option<Profile> {
+pub(super) fn solved(from: State, target: f64, exit: f64, ceiling: &Ceiling) -> Option<Profile> {
     let distance = target - from.s;
     let Ceiling { acceleration, jerk, .. } = *ceiling;
     // The solver compares with absolute tolerances: give it a problem of size one.
     let time = (acceleration / jerk).min((distance / jerk).cbrt());
     let length = jerk * time * time * time;
     let v0 = from.v * time / length;
+    let vf = exit * time / length;
     let a0 = from.a * time * time / length;
     let pf = distance / length;
     // More than can be reached within the distance changes nothing.
     let a_max = (acceleration * time * time / length).min(10.0 + 2.0 * a0.abs());
-    let v_max = 10.0 + 2.0 * (v0 + a0 * a0) + a_max * a_max + (2.0 * a_max * pf).sqrt();
+    let v_max = 10.0 + 2.0 * (v0 + vf + a0 * a0) + a_max * a_max + (2.0 * a_max * pf).sqrt();
 
     let mut boundary = RuckigProfile::default();
-    boundary.set_boundary(0.0, v0, a0, pf, 0.0, 0.0);
+    boundary.set_boundary(0.0, v0, a0, pf, vf, 0.0);
     let mut block = Block::default();
     let mut solver =
-        PositionThirdOrderStep1::new(0.0, v0, a0, pf, 0.0, 0.0, v_max, -v_max, a_max, -a_max, 1.0);
+        PositionThirdOrderStep1::new(0.0, v0, a0, pf, vf, 0.0, v_max, -v_max, a_max, -a_max, 1.0);
     if !solver.get_profile(&boundary, &mut block) {
         return None;
     }
@@ -53,11 +54,11 @@ pub(super) fn solved(from: State, target: f64, ceiling: &Ceiling) -> Option<Prof
     for (duration, direction) in solution.t.iter().zip(&solution.j) {
         profile.push(duration * time, direction * jerk);
     }
-    is_usable(&profile, from, target, ceiling).then(|| profile.ending_at(target))
+    is_usable(&profile, from, target, exit, ceiling).then(|| profile.ending_at(target, exit))
 }
 
-/// True when `profile` goes forward from `from` to a standstill at `target` within the ceilings.
-fn is_usable(profile: &Profile, from: State, target: f64, ceiling: &Ceiling) -> bool {
+/// True when `profile` goes forward from `from` to the speed `exit` at `target` within the ceilings.
+fn is_usable(profile: &Profile, from: State, target: f64, exit: f64, ceiling: &Ceiling) -> bool {
     let distance = target - from.s;
     let end = profile.end();
     let duration = profile.duration();
@@ -72,54 +73,73 @@ fn is_usable(profile: &Profile, from: State, target: f64, ceiling: &Ceiling) -> 
     forward
         && duration.is_finite()
         && (end.s - target).abs() <= END_TOLERANCE * distance
-        && end.v.abs() <= END_TOLERANCE * distance / duration
+        && (end.v - exit).abs() <= END_TOLERANCE * distance / duration
 }
 
-/// A profile from `from` to standstill at `target` that always exists: change to a speed of at most
-/// `speed_max`, hold it, stop. The speed is found by halving an interval. Within the ceilings; not
-/// always the fastest.
+/// A profile from `from` to the speed `exit` at `target` that always exists: change to a speed between `exit`
+/// and `speed_max`, hold it, change to `exit`. The speed is found by halving an interval. Within the
+/// ceilings; not always the fastest.
 ///
-/// Stopping at once must fit into the distance (but for rounding), running up to `speed_max` and
-/// stopping must not.
+/// Changing to `exit` at once must fit into the distance (but for rounding), running up to `speed_max` first
+/// must not.
 /// # Real-time
 /// No allocation; [`HALVINGS`] steps of about 0.1 µs.
-pub(super) fn bisected(from: State, target: f64, speed_max: f64, ceiling: &Ceiling) -> Profile {
-    let ends_before = |speed: f64| through(from, speed, ceiling).end().s <= target;
-    let (mut low, mut high) = (0.0, speed_max);
-    for _ in 0..HALVINGS {
-        let middle = 0.5 * (low + high);
-        if ends_before(middle) {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    cruising(from, target, low, ceiling)
+pub(super) fn bisected(from: State, target: f64, speed_max: f64, exit: f64, ceiling: &Ceiling) -> Profile {
+    let ends_before = |speed: f64| through(from, speed, exit, ceiling).end().s <= target;
+    cruising(from, target, halved(exit, speed_max, ends_before), exit, ceiling)
 }
 
-/// Change to `speed`, then stop.
-fn through(from: State, speed: f64, ceiling: &Ceiling) -> Profile {
+/// The exit speed, between `kept` and `wanted`, nearest to `wanted` that a change from `from` reaches before
+/// `target`: the change to `kept` does.
+/// # Real-time
+/// No allocation; [`HALVINGS`] steps of about 0.1 µs.
+pub(super) fn nearest_exit(from: State, target: f64, kept: f64, wanted: f64, ceiling: &Ceiling) -> f64 {
+    halved(kept, wanted, |exit| end_of_change(from, exit, ceiling) <= target)
+}
+
+/// The last value from `good` towards `bad` that `holds`, by halving; `good` is not asked.
+fn halved(mut good: f64, mut bad: f64, holds: impl Fn(f64) -> bool) -> f64 {
+    for _ in 0..HALVINGS {
+        let middle = 0.5 * (good + bad);
+        if holds(middle) {
+            good = middle;
+        } else {
+            bad = middle;
+        }
+    }
+    good
+}
+
+/// Change to `speed`, then to `exit`.
+fn through(from: State, speed: f64, exit: f64, ceiling: &Ceiling) -> Profile {
     let mut profile = Profile::standing_at(from);
     profile.push_change(speed, ceiling);
-    profile.push_change(0.0, ceiling);
+    profile.push_change(exit, ceiling);
     profile
 }
 
-/// Change to `speed`, keep it for as long as the distance asks, stop at `target`.
+/// Change to `speed`, keep it for as long as the distance asks, change to `exit` at `target`.
 ///
-/// The caller knows that change and stop fit into the distance.
-pub(super) fn cruising(from: State, target: f64, speed: f64, ceiling: &Ceiling) -> Profile {
-    let spare = target - through(from, speed, ceiling).end().s;
+/// The caller knows that both changes fit into the distance.
+pub(super) fn cruising(from: State, target: f64, speed: f64, exit: f64, ceiling: &Ceiling) -> Profile {
+    let spare = target - through(from, speed, exit, ceiling).end().s;
     let mut profile = Profile::standing_at(from);
     profile.push_change(speed, ceiling);
     if speed > 0.0 {
         profile.push(spare / speed, 0.0);
     }
-    profile.push_change(0.0, ceiling);
-    profile.ending_at(target)
+    profile.push_change(exit, ceiling);
+    profile.ending_at(target, exit)
 }
 
-/// Where change to `speed` and stop end.
-pub(super) fn end_through(from: State, speed: f64, ceiling: &Ceiling) -> f64 {
-    through(from, speed, ceiling).end().s
+/// Where change to `speed` and then to `exit` end.
+pub(super) fn end_through(from: State, speed: f64, exit: f64, ceiling: &Ceiling) -> f64 {
+    through(from, speed, exit, ceiling).end().s
+}
+
+/// Where the change to `exit` ends.
+pub(super) fn end_of_change(from: State, exit: f64, ceiling: &Ceiling) -> f64 {
+    let mut profile = Profile::standing_at(from);
+    profile.push_change(exit, ceiling);
+    profile.end().s
 }

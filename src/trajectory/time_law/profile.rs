@@ -1,5 +1,5 @@
 //! Profiles of piecewise constant jerk on the path parameter: how they are sampled, and the closed-form
-//! change of speed they are made of.
+//! change of speed they are made of, forwards and backwards.
 
 use crate::trajectory::Ceiling;
 
@@ -83,9 +83,9 @@ impl Profile {
         self.end
     }
 
-    /// The same profile, ending at standstill at `s` to the last bit.
-    pub(super) const fn ending_at(mut self, s: f64) -> Self {
-        self.end = State { s, v: 0.0, a: 0.0 };
+    /// The same profile, ending at `s` with `speed` and no acceleration to the last bit.
+    pub(super) const fn ending_at(mut self, s: f64, speed: f64) -> Self {
+        self.end = State { s, v: speed, a: 0.0 };
         self
     }
 
@@ -99,6 +99,45 @@ impl Profile {
         self.phases().iter().map(|phase| phase.duration).sum()
     }
 }
+
+/// The largest speed (without acceleration) from which `length` is enough to slow down to `exit_max` or less
+/// (without acceleration); not limited by the ceiling of speed. Zero for no length and no exit.
+///
+/// The way from one speed to another is longest for an exit somewhere between; it is shortest at one of the
+/// ends of the range.
+/// # Real-time
+/// No allocation; at most twice [`NEWTON_STEPS`] steps.
+pub(super) fn largest_entry(exit_max: f64, length: f64, ceiling: &Ceiling) -> f64 {
+    entry_for(exit_max, length, ceiling).max(entry_for(0.0, length, ceiling))
+}
+
+/// The largest speed from which `length` is enough to slow down to `exit`.
+fn entry_for(exit: f64, length: f64, ceiling: &Ceiling) -> f64 {
+    let Ceiling { acceleration, jerk, .. } = *ceiling;
+    // A change larger than this reaches the ceiling of acceleration.
+    let change = acceleration * acceleration / jerk;
+    if length >= (2.0 * exit + change) * acceleration / jerk {
+        let constant = exit * exit - exit * change + 2.0 * length * acceleration;
+        return 0.5 * ((change * change + 4.0 * constant).max(0.0).sqrt() - change);
+    }
+    // (2 exit + x²) x = length √jerk with x² the change of speed: from above Newton falls monotonically.
+    let way = length * jerk.sqrt();
+    let mut x = way.cbrt();
+    if exit > 0.0 {
+        x = x.min(0.5 * way / exit);
+    }
+    for _ in 0..NEWTON_STEPS {
+        let slope = 3.0 * x * x + 2.0 * exit;
+        if slope <= 0.0 {
+            break;
+        }
+        x -= (x * (x * x + 2.0 * exit) - way) / slope;
+    }
+    exit + x * x
+}
+
+/// Steps in [`largest_entry`]: from the better of its two bounds six reach the rounding.
+const NEWTON_STEPS: usize = 8;
 
 /// The fastest jerk-limited change from a state to another speed with no acceleration at its end: jerk
 /// one way, constant acceleration, jerk the other way.

@@ -64,7 +64,7 @@ fn check_step(
     speed_allowed: f64,
     dt: f64,
 ) -> Result<(), TestCaseError> {
-    let Ceiling { acceleration, jerk, .. } = clock.ceiling;
+    let Ceiling { acceleration, jerk, .. } = clock.ceiling();
     let length = clock.length();
     prop_assert!(now.s.is_finite() && now.speed.is_finite() && now.acceleration.is_finite());
     prop_assert!(now.s >= before.s && now.s <= length, "s from {} to {}", before.s, now.s);
@@ -74,7 +74,7 @@ fn check_step(
     let jump = (now.acceleration - before.acceleration).abs();
     prop_assert!(jump <= jerk * dt * (1.0 + 1e-6) + rounding, "{jump} > {}", jerk * dt);
     let change = (now.speed - before.speed).abs();
-    prop_assert!(change <= acceleration * dt * EXCESS + 1e-9 * clock.ceiling.speed);
+    prop_assert!(change <= acceleration * dt * EXCESS + 1e-9 * clock.ceiling().speed);
     let way = now.s - before.s;
     let fastest = before.speed.max(now.speed) + jerk * dt * dt;
     prop_assert!(way <= fastest * dt * EXCESS + 1e-9 * length, "{way} in {dt} at {fastest}");
@@ -140,10 +140,10 @@ fn check_script(
 /// before it can be taken away.
 fn speed_allowed(clock: &PathClock, now: PathState) -> f64 {
     let ceiling = match clock.target() {
-        Target::Run { override_ratio } => clock.ceiling.speed * override_ratio.get(),
+        Target::Run { override_ratio } => clock.ceiling().speed * override_ratio.get(),
         Target::Hold => 0.0,
     };
-    let inevitable = now.speed + now.acceleration.max(0.0).powi(2) / (2.0 * clock.ceiling.jerk);
+    let inevitable = now.speed + now.acceleration.max(0.0).powi(2) / (2.0 * clock.ceiling().jerk);
     ceiling.max(inevitable)
 }
 
@@ -237,13 +237,13 @@ fn the_stand_in_profile_reaches_the_end_within_the_ceilings() {
             let now = clock.step(total * f64::from(instant) / 100.0);
             let from = State { s: now.s, v: now.speed, a: now.acceleration };
             for speed in [0.01, 0.1, 0.5, 1.0] {
-                if optimum::end_through(from, speed, &ceiling) <= length {
+                if optimum::end_through(from, speed, 0.0, &ceiling) <= length {
                     continue;
                 }
-                clock.profile = optimum::bisected(from, length, speed, &ceiling);
+                clock.profile = optimum::bisected(from, length, speed, 0.0, &ceiling);
                 clock.phase = 0;
                 clock.time_in_phase = 0.0;
-                clock.state = now;
+                clock.at = now;
                 let allowed = speed.max(from.released(&ceiling)).max(from.v);
                 let remaining = clock.remaining();
                 assert!(remaining.is_finite(), "{from:?}");
