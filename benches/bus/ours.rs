@@ -47,6 +47,7 @@ fn description(drives: usize, clocked: bool) -> anyhow::Result<BusDescription> {
         device,
         alias: None,
         startup: startup.clone(),
+        reactions: Vec::new(),
     });
     let mut description = BusDescription::new(devices.collect(), CYCLE);
     description.watchdog = WATCHDOG;

@@ -11,6 +11,7 @@
 pub mod al_state;
 pub mod drive_error;
 pub mod mailbox;
+pub mod reaction;
 
 use al_state::AlStatus;
 use mailbox::Emergency;
@@ -44,7 +45,7 @@ pub struct SubDeviceHealth {
 }
 
 /// What passed over the line since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct LineHealth {
     /// Frames sent.
     pub sent: u64,

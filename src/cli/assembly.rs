@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use super::reactions::{REACTION_TIME, joint_travels, reactions_of};
 use crate::api::daemon::CellFacts;
 use crate::config::cell::{Cell, Drive, NamedGuard, SdoValue as WrittenValue, Tool, full_scale};
 use crate::config::collision_model::CollisionModelError;
@@ -113,6 +114,7 @@ impl Assembly {
                 arc_input: cell.welding.map(|welding| welding.arc_established),
             },
             subdevices: cell.subdevices.iter().map(|subdevice| subdevice.name.clone()).collect(),
+            travels: joint_travels(cell),
             mapped_outputs: cell
                 .subdevices
                 .iter()
@@ -285,12 +287,14 @@ impl Assembly {
                 ExpectedDevice {
                     name: subdevice.name.clone(),
                     device: subdevice.device,
-                    alias: None,
+                    alias: subdevice.alias,
                     startup: period.chain(written).collect(),
+                    reactions: reactions_of(subdevice, link.cycle_time),
                 }
             })
             .collect();
         let mut description = BusDescription::new(devices, link.cycle_time);
+        description.watchdog = REACTION_TIME;
         description.clock = match (description.clock, link.distributed_clock) {
             (Some(usual), Some(clock)) => Some(ClockDescription { sync0_shift: clock.sync_shift, ..usual }),
             (None, _) | (_, None) => None,

@@ -19,6 +19,7 @@ pub mod job_planner;
 pub mod master;
 pub mod model;
 pub mod plan;
+pub mod reactions;
 pub mod realtime_side;
 pub mod report_text;
 pub mod run;

@@ -94,6 +94,9 @@ pub fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
         crate::boundary::queue_bytes() as f64 / f64::from(1 << 20)
     ));
     print(&format!("listening on {}", socket.display()));
+    for travel in super::reactions::joint_travels(&assembly.cell) {
+        print(&travel.text());
+    }
     if let Some(address) = engine.tcp {
         print(&format!("listening on {address} (loopback only)"));
     }

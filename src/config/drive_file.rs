@@ -3,6 +3,7 @@
 use super::cell::{StartupSdo, read_startup};
 use super::document::{Table, Value, read_toml};
 use super::problem::{Problem, Problems};
+use crate::bus_health::reaction::{OPTION_CODES, OptionCodeValues, USUAL_OPTION_CODES};
 use crate::devices::{
     Connection, Device, DeviceKind, Identity, MAX_PDO_ENTRIES, MAX_PDOS, PdoEntry, PdoMap, objects,
 };
@@ -22,6 +23,8 @@ pub struct DriveFile {
     pub counts_per_turn: Option<u32>,
     /// SDOs written in PRE-OP before those of the cell.
     pub startup: Vec<StartupSdo>,
+    /// What its option codes must be before OP.
+    pub option_codes: OptionCodeValues,
 }
 
 /// Reads a device type.
@@ -80,6 +83,8 @@ fn read_root(mut root: Table<'_>) -> Option<DriveFile> {
     let quirks = root.or_default("quirks", Vec::new(), |value| read_texts(&value));
     let counts_per_turn = root.maybe("counts_per_turn", |value| value.whole::<u32>(16..=1 << 31));
     let startup = root.or_default("startup_sdos", Vec::new(), |value| read_startup(&value));
+    let option_codes =
+        root.or_default("reactions", USUAL_OPTION_CODES, |value| read_option_codes(value.table()?));
     let version = root.integer("format_version", 1..=1);
     let kind = root.choice("kind", &DeviceKind::ALL);
     let connection = root.or_default("connection", Connection::Cable, |value| {
@@ -117,7 +122,33 @@ fn read_root(mut root: Table<'_>) -> Option<DriveFile> {
         quirks: quirks?,
         counts_per_turn: counts_per_turn?,
         startup: startup?,
+        option_codes: option_codes?,
     })
+}
+
+/// Option codes that are not the usual ones: by name, and `missing`, those the drive does not have.
+fn read_option_codes(mut table: Table<'_>) -> Option<OptionCodeValues> {
+    let keys: Vec<(&str, usize)> = OPTION_CODES.iter().enumerate().map(|(at, code)| (code.key, at)).collect();
+    let missing = table.or_default("missing", Vec::new(), |value| {
+        let items = value.list(0..=OPTION_CODES.len())?;
+        items.iter().map(|item| item.choice(&keys)).collect::<Option<Vec<usize>>>()
+    });
+    let mut values = USUAL_OPTION_CODES;
+    let mut is_valid = true;
+    for (code, value) in OPTION_CODES.iter().zip(&mut values) {
+        // Negative values are the manufacturer's own.
+        let read = table.or_default(code.key, code.usual, |value| {
+            value.whole(i64::from(i16::MIN)..=i64::from(code.most))
+        });
+        is_valid &= read.is_some();
+        *value = read;
+    }
+    for at in missing? {
+        if let Some(value) = values.get_mut(at) {
+            *value = None;
+        }
+    }
+    is_valid.then_some(values)
 }
 
 fn read_identity(mut table: Table<'_>) -> Option<Identity> {

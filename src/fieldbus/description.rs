@@ -3,6 +3,7 @@
 
 #![expect(clippy::disallowed_types, reason = "built at start, only read in the cycle")]
 
+use crate::bus_health::reaction::Reaction;
 use crate::devices::{Device, objects};
 use crate::units::Nanoseconds;
 
@@ -98,6 +99,8 @@ pub struct ExpectedDevice {
     pub alias: Option<u16>,
     /// Objects to write in PRE-OP, in this order, after the process data mapping.
     pub startup: Vec<SdoWrite>,
+    /// What it must do when something goes wrong: audited last in PRE-OP.
+    pub reactions: Vec<Reaction>,
 }
 
 /// Distributed clocks of the bus.

@@ -6,28 +6,8 @@ use serde_json::{Value, json};
 
 use crate::bus_health::al_state::{AlState, AlStatus};
 use crate::bus_health::{BusNews, ClockHealth, Interruption, LineHealth, PORTS, SubDeviceHealth};
+use crate::telemetry::joint_travel::JointTravel;
 use crate::units::Nanoseconds;
-
-/// What passed over the line since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct LineStatus {
-    /// Frames sent, cyclic and others.
-    pub sent: u64,
-    /// Cyclic frames that did not come back in time.
-    pub lost: u64,
-    /// Frames that came back after their time.
-    pub late: u64,
-    /// Second answers to one frame.
-    pub duplicate: u64,
-    /// Frames whose headers are not those that were sent.
-    pub malformed: u64,
-    /// Frames of other senders.
-    pub foreign: u64,
-    /// Frames the network interface did not take.
-    pub send_errors: u64,
-    /// Failures of the network interface while receiving.
-    pub receive_errors: u64,
-}
 
 /// How well the cycle follows the reference clock.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -89,11 +69,13 @@ pub struct BusStatus {
     /// Why the bus could not be brought up again, in words; null when it is up.
     pub failure: Option<String>,
     /// The line.
-    pub line: LineStatus,
+    pub line: LineHealth,
     /// The clock; null on a bus without distributed clocks.
     pub clock: Option<ClockStatus>,
     /// The SubDevices, in bus order.
     pub subdevices: Vec<SubDeviceStatus>,
+    /// How far each joint goes when the controller dies at full speed.
+    pub travels: Vec<JointTravel>,
 }
 
 /// What is known of the bus, from the news the real-time thread tells.
@@ -106,6 +88,7 @@ pub struct BusMonitor {
     clock: Option<ClockHealth>,
     interruption: Option<Interruption>,
     failure: Option<String>,
+    travels: Vec<JointTravel>,
 }
 
 impl BusMonitor {
@@ -120,7 +103,14 @@ impl BusMonitor {
             clock: None,
             interruption: None,
             failure: None,
+            travels: Vec::new(),
         }
+    }
+
+    /// The same, with what the reaction audit has made sure of.
+    #[must_use]
+    pub fn with_travels(self, travels: Vec<JointTravel>) -> Self {
+        Self { travels, ..self }
     }
 
     /// Takes news in; what went wrong comes back as kind and details of an event.
@@ -224,8 +214,6 @@ impl BusMonitor {
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "cycles are far below 2^53")]
     pub fn status(&self) -> BusStatus {
-        let LineHealth { sent, lost, late, duplicate, malformed, foreign, send_errors, receive_errors } =
-            self.line;
         let difference_max_ns = self.health.iter().filter_map(|health| health.clock_difference_ns).max();
         let clock = self.clock.map(|clock| ClockStatus {
             reference: self.names.get(usize::from(clock.reference)).cloned().unwrap_or_default(),
@@ -240,9 +228,10 @@ impl BusMonitor {
         BusStatus {
             interruption: self.interruption.as_ref().map(|found| self.interruption_words(found)),
             failure: self.failure.clone(),
-            line: LineStatus { sent, lost, late, duplicate, malformed, foreign, send_errors, receive_errors },
+            line: self.line,
             clock,
             subdevices: self.subdevices().collect(),
+            travels: self.travels.clone(),
         }
     }
 

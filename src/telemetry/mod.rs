@@ -4,6 +4,7 @@
 pub mod bus_status;
 pub mod events;
 mod fault_values;
+pub mod joint_travel;
 pub mod measured_path;
 pub mod picture;
 pub mod recorder;

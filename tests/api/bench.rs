@@ -279,6 +279,7 @@ pub fn facts() -> CellFacts {
         cycle: Nanoseconds(MILLISECOND),
         tools: vec!["torch".to_owned()],
         subdevices: vec!["drive-1".to_owned()],
+        travels: Vec::new(),
         mapped_outputs: vec![vec![0x6040, 0x607A]],
         channels: ChannelNames {
             digital_inputs: vec![("arc_established".to_owned(), 1)],

@@ -170,6 +170,7 @@ fn check_cell(text: &str) -> Result<(), TestCaseError> {
                 quirks: Vec::new(),
                 counts_per_turn: None,
                 startup: Vec::new(),
+                option_codes: subdevice.option_codes,
             };
             (subdevice.device_type.clone(), Some(file))
         })

@@ -13,4 +13,6 @@ mod clocks;
 mod drill;
 mod drives;
 mod frames;
+
 mod oracle;
+mod start;

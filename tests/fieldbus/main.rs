@@ -10,6 +10,7 @@ mod drives_bus;
 mod late_link;
 mod mailbox;
 mod raw_socket;
+mod reactions;
 mod replay;
 mod scan;
 #[path = "../support/segment_link.rs"]

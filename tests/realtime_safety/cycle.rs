@@ -95,6 +95,7 @@ fn thirty_two_drives_with_clocks_in_several_frames_a_cycle_use_no_heap_and_no_sy
             device,
             alias: None,
             startup: startup.clone(),
+            reactions: Vec::new(),
         });
         let description = BusDescription::new(expected.collect(), CYCLE);
         let segment = Segment::new(SegmentDescription::new(simulated(&devices))).expect("a valid segment");

@@ -83,7 +83,13 @@ impl Rig {
             } else {
                 Vec::new()
             };
-            ExpectedDevice { name: simulated.name.clone(), device: simulated.device, alias: None, startup }
+            ExpectedDevice {
+                name: simulated.name.clone(),
+                device: simulated.device,
+                alias: None,
+                startup,
+                reactions: Vec::new(),
+            }
         });
         let bus = BusDescription::new(devices.collect(), CYCLE);
         match bring_up(FramePump::new(link, PumpSettings::SIMULATED), &bus) {

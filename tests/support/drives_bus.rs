@@ -14,6 +14,7 @@ pub(crate) fn bus_of_drives(drives: usize) -> Result<Bus<SegmentLink>, String> {
             device: drive(),
             alias: None,
             startup: startup.clone(),
+            reactions: Vec::new(),
         })
         .collect();
     let kinds: Vec<_> = devices.iter().map(|expected| expected.device).collect();

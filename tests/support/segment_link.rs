@@ -164,10 +164,17 @@ pub(crate) fn expected_cell() -> Vec<ExpectedDevice> {
             device: drive(),
             alias: None,
             startup: startup.clone(),
+            reactions: Vec::new(),
         })
         .collect();
     for (name, device) in [("digital terminal", digital_terminal()), ("analog terminal", analog_terminal())] {
-        devices.push(ExpectedDevice { name: name.into(), device, alias: None, startup: Vec::new() });
+        devices.push(ExpectedDevice {
+            name: name.into(),
+            device,
+            alias: None,
+            startup: Vec::new(),
+            reactions: Vec::new(),
+        });
     }
     devices
 }

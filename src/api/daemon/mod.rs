@@ -43,6 +43,7 @@ use crate::machine::{ControlEpoch, MachineState};
 use crate::mastering::store::MasteringStore;
 use crate::telemetry::bus_status::BusMonitor;
 use crate::telemetry::events::{EventLog, LoggedEvent};
+use crate::telemetry::joint_travel::JointTravel;
 use crate::telemetry::recorder::Recorder;
 use crate::telemetry::status::ChannelNames;
 use crate::telemetry::status::FaultStatus;
@@ -74,6 +75,8 @@ pub struct CellFacts {
     pub channels: ChannelNames,
     /// Names of the SubDevices, in bus order.
     pub subdevices: Vec<String>,
+    /// How far each joint goes when the controller dies.
+    pub travels: Vec<JointTravel>,
     /// Indices of the objects mapped into the outputs of each SubDevice.
     pub mapped_outputs: Vec<Vec<u16>>,
 }
@@ -209,7 +212,7 @@ impl Daemon {
     #[must_use]
     pub fn new(facts: CellFacts, end: DaemonEnd, store: JobStore, desk: Box<dyn PlanningDesk>) -> Self {
         Self {
-            bus: BusMonitor::new(facts.subdevices.clone(), facts.cycle),
+            bus: BusMonitor::new(facts.subdevices.clone(), facts.cycle).with_travels(facts.travels.clone()),
             mastering: None,
             mastering_failure: None,
             position_report: None,

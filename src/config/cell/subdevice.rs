@@ -3,6 +3,7 @@
 use std::f64::consts::TAU;
 
 use super::{listed, seconds, unknown_name};
+use crate::bus_health::reaction::OptionCodeValues;
 use crate::config::document::{Range, Table, Value};
 use crate::config::drive_file::DriveFile;
 use crate::devices::{Device, DeviceKind, MAX_AXES, MAX_SUBDEVICES};
@@ -21,6 +22,10 @@ pub struct SubDevice {
     pub drives: Vec<Drive>,
     /// SDOs written in PRE-OP, in this order.
     pub startup: Vec<StartupSdo>,
+    /// What its option codes must be before OP.
+    pub option_codes: OptionCodeValues,
+    /// Station alias its SII must hold; `None`: any.
+    pub alias: Option<u16>,
 }
 
 /// One axis of a servo drive at its joint.
@@ -254,6 +259,7 @@ fn read_subdevice<'a, 't>(
         // No mailbox, so `startup_sdos` is an unknown key here.
         Some(Vec::new())
     };
+    let alias = table.maybe("alias", |value| value.whole::<u16>(1..=i64::from(u16::MAX)));
     if axes.is_none() {
         table.abandon();
     }
@@ -267,6 +273,8 @@ fn read_subdevice<'a, 't>(
             device: file?.device,
             drives: drives?,
             startup: before,
+            option_codes: file?.option_codes,
+            alias: alias?,
         })
     };
     let subdevice = read();

@@ -334,6 +334,7 @@ mod tests {
                 },
                 alias: None,
                 startup: Vec::new(),
+                reactions: Vec::new(),
             })
             .collect()
     }

@@ -106,6 +106,8 @@ pub enum BringUpError {
     NotReached { position: usize, name: String, wanted: AlState, found: AlState },
     /// An object could not be read or written.
     Sdo { position: usize, name: String, index: u16, subindex: u8, problem: SdoProblem },
+    /// The drive would react otherwise than it must (`found` `None`: it has no such object).
+    Reaction { position: usize, name: String, index: u16, subindex: u8, wanted: i32, found: Option<i32> },
     /// The device keeps another mapping than the described one.
     Mapping { position: usize, name: String, direction: Direction, expected: Vec<u32>, found: Vec<u32> },
     /// The device exchanges another number of bytes than described.
@@ -191,6 +193,20 @@ impl fmt::Display for BringUpError {
                     formatter,
                     "{name} (position {position}), object {index:#06x}:{subindex:02x}: {problem}; compare it with the \
                      manual of the device, then correct its drive file"
+                )
+            }
+            Self::Reaction { position, name, index, subindex, wanted, found } => {
+                write!(
+                    formatter,
+                    "{name} (position {position}) would not react to faults as it must: object \
+                     {index:#06x}:{subindex:02x} must be {wanted}, "
+                )?;
+                match found {
+                    Some(found) => write!(formatter, "is {found} and stays so")?,
+                    None => formatter.write_str("the drive has no such object")?,
+                }
+                formatter.write_str(
+                    "; look up in its manual what it does instead, and say so under [reactions] in the drive file",
                 )
             }
             Self::Mapping { position, name, direction, expected, found } => write!(

@@ -2,6 +2,7 @@
 //! at once: a script for each, whose mailbox requests take turns on the wire.
 
 use super::error::{BringUpError, Direction, SdoProblem};
+use crate::bus_health::reaction::Reaction;
 use crate::devices::{MAX_PDO_ENTRIES, MAX_PDOS, PdoEntry, PdoMap};
 use crate::fieldbus::description::{BusDescription, ExpectedDevice, SdoValue};
 use crate::fieldbus::frame_pump::FramePump;
@@ -14,6 +15,8 @@ use crate::units::Nanoseconds;
 const OUTPUT_ASSIGNMENT: u16 = 0x1C12;
 /// Which PDOs belong to the input sync manager.
 const INPUT_ASSIGNMENT: u16 = 0x1C13;
+/// Number of the first message ethercrab sends.
+const FIRST_OF_ETHERCRAB: u8 = 1;
 /// Identity: every device with objects has it.
 const IDENTITY: u16 = 0x1018;
 /// How often, and for how long each time, an answer is waited for that tells that the counters agree.
@@ -23,6 +26,8 @@ const AGREEMENT_TIME: Nanoseconds = Nanoseconds(100_000_000);
 const FIRST_COUNTER: u8 = 1;
 /// Abort code: there is no such object.
 const NO_SUCH_OBJECT: u32 = 0x0602_0000;
+/// Abort code: there is no such subindex.
+const NO_SUCH_SUBINDEX: u32 = 0x0609_0011;
 
 /// Writes mapping and start-up objects of all devices, and names the first one in wire order that did not
 /// take them. Devices without a mailbox have a fixed mapping, whose length is checked later.
@@ -46,9 +51,18 @@ pub(super) fn configure_all<L: FrameLink>(
         })
         .collect();
     let time_out = description.timeouts.sdo;
-    client::run(pump, &mut stations(mailboxes), &slots, scripts, emergencies, time_out, done)
-        .into_iter()
-        .collect()
+    let results = client::run(pump, &mut stations(mailboxes), &slots, scripts, emergencies, time_out, done);
+    results.into_iter().collect::<Result<(), BringUpError>>()?;
+    // ethercrab's first message would be taken for the repetition of one that happens to carry its number.
+    let mut colliding: Vec<Option<Mailbox>> = mailboxes
+        .iter()
+        .map(|mailbox| mailbox.filter(|mailbox| mailbox.last_sent() == FIRST_OF_ETHERCRAB))
+        .collect();
+    agree_on_counters(pump, &mut colliding, emergencies);
+    for (mailbox, used) in mailboxes.iter_mut().zip(colliding) {
+        *mailbox = used.or(*mailbox);
+    }
+    Ok(())
 }
 
 /// Makes both ends of each mailbox agree on their counters after ethercrab has used it: a message that happens to
@@ -136,7 +150,42 @@ impl DeviceScript<'_> {
                 return Err(self.failure(write.index, write.subindex, problem));
             }
         }
+        for reaction in &expected.reactions {
+            self.audit(reaction).await?;
+        }
         Ok(())
+    }
+
+    /// Makes sure that the device will react as it must; writes only what differs.
+    async fn audit(&self, reaction: &Reaction) -> Result<(), BringUpError> {
+        let Reaction { index, subindex, rule } = *reaction;
+        let (position, wanted) = (self.position, rule.wanted());
+        let differs = |found| BringUpError::Reaction {
+            position,
+            name: self.name.into(),
+            index,
+            subindex,
+            wanted,
+            found,
+        };
+        let bytes = match self.client.upload(index, subindex).await {
+            Ok(bytes) => bytes,
+            Err(MailboxProblem::Aborted { code: NO_SUCH_OBJECT | NO_SUCH_SUBINDEX }) => {
+                return if rule.may_be_missing() { Ok(()) } else { Err(differs(None)) };
+            }
+            Err(problem) => return Err(self.failure(index, subindex, problem.into())),
+        };
+        if rule.is_kept_by(signed(&bytes)) {
+            return Ok(());
+        }
+        let value = wanted.to_le_bytes();
+        // What counts is what is read back: many drives have fixed reactions.
+        match self.client.download(index, subindex, value.get(..bytes.len()).unwrap_or(&value)).await {
+            Ok(()) | Err(MailboxProblem::Aborted { .. }) => {}
+            Err(problem) => return Err(self.failure(index, subindex, problem.into())),
+        }
+        let found = signed(&self.read(index, subindex).await?);
+        if rule.is_kept_by(found) { Ok(()) } else { Err(differs(Some(found))) }
     }
 
     /// Makes the device exchange exactly the described objects; writes only when it does not already.
@@ -235,6 +284,12 @@ fn at_most(count: u32, most: usize) -> Option<u8> {
 
 fn count_of<T>(list: &[T]) -> u8 {
     u8::try_from(list.len()).unwrap_or(u8::MAX)
+}
+
+/// Up to four bytes as a signed number.
+fn signed(bytes: &[u8]) -> i32 {
+    let unused = 32 - 8 * u32::try_from(bytes.len().clamp(1, 4)).unwrap_or(4);
+    (number(bytes) << unused).cast_signed() >> unused
 }
 
 /// Up to four bytes as a number.

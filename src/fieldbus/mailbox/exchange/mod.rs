@@ -177,6 +177,12 @@ impl Mailbox {
         self.received_counter = 0;
     }
 
+    /// Number of the last message sent; 0: none.
+    #[must_use]
+    pub const fn last_sent(&self) -> u8 {
+        self.sent_counter
+    }
+
     /// Station address of the SubDevice.
     #[must_use]
     pub const fn station(&self) -> u16 {
