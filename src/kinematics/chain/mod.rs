@@ -157,6 +157,15 @@ impl Chain {
         self.kinds.get(..self.count)?.get(joint).copied()
     }
 
+    /// Whether a whole turn of joint `joint` brings every link back to where it was: it turns, and no joint follows it by
+    /// anything but whole turns.
+    pub(super) fn is_same_after_a_turn(&self, joint: usize) -> bool {
+        let followers = self.followed.iter().zip(&self.constants.is_turning).take(self.constants.count);
+        followers
+            .filter(|(mimic, _)| mimic.joint == joint)
+            .all(|(mimic, is_turning)| *is_turning && mimic.multiplier.fract().abs() < f64::EPSILON)
+    }
+
     /// A length that makes rotations comparable with translations, m: half of the stretched chain, at least 1 mm.
     #[must_use]
     pub fn characteristic_length_m(&self) -> f64 {

@@ -232,7 +232,7 @@ impl Solver {
         let mut turned = *q;
         for (joint, limit) in self.limits.as_slice().iter().enumerate() {
             let value = q.get(joint);
-            if self.chain.joint_kind(joint) == Some(JointKind::Prismatic) {
+            if !self.chain.is_same_after_a_turn(joint) {
                 if value < limit.position_min || value > limit.position_max {
                     return None;
                 }
@@ -261,7 +261,8 @@ impl Solver {
         let mut turns = [1_u32; MAX_JOINTS];
         for (joint, limit) in self.limits.as_slice().iter().enumerate() {
             let value = q.get(joint);
-            if self.chain.joint_kind(joint) == Some(JointKind::Revolute) {
+            let is_revolute = self.chain.joint_kind(joint) == Some(JointKind::Revolute);
+            if is_revolute && self.chain.is_same_after_a_turn(joint) {
                 let first = value + ((limit.position_min - value) / TAU).ceil() * TAU;
                 let room = ((limit.position_max - first) / TAU).floor();
                 if room < 0.0 {
@@ -289,7 +290,7 @@ impl Solver {
     fn whole_turns_apart(&self, a: &JointVector, b: &JointVector) -> f64 {
         (0..a.len()).fold(0.0, |largest: f64, joint| {
             let gap = a.get(joint) - b.get(joint);
-            let turning = self.chain.joint_kind(joint) != Some(JointKind::Prismatic);
+            let turning = self.chain.is_same_after_a_turn(joint);
             largest.max(if turning { gap - (gap / TAU).round() * TAU } else { gap }.abs())
         })
     }
