@@ -12,7 +12,12 @@ use crate::kinematics::{Chain, ChainJoint, JointKind, Mimic};
 
 /// The chain between base and tip as `k` understands the model.
 pub(super) fn chain_through_k(robot: &Robot, structure: &Structure) -> Result<Chain, Problem> {
-    let tree = k::Chain::<f64>::from(robot);
+    // `k` panics where a limit is the wrong way round, also beside the chain. Limits do not come from it.
+    let mut unlimited = robot.clone();
+    for joint in &mut unlimited.joints {
+        (joint.limit.lower, joint.limit.upper) = (0.0, 0.0);
+    }
+    let tree = k::Chain::<f64>::from(&unlimited);
     let internal = |what: String| Problem::new("", what, "", "report this as a defect");
     let mut joints = Vec::new();
     let mut mimics = Vec::new();
