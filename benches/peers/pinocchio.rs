@@ -32,7 +32,7 @@ impl Pinocchio {
         match &talk {
             Ok((_, version)) => println!("Pinocchio {version} over Python is in the same run"),
             Err(reason) => {
-                println!("Pinocchio is NOT measured: {reason}; `python3 -m pip install pin` brings it")
+                println!("Pinocchio is NOT measured: {reason}; `python3 -m pip install pin` brings it");
             }
         }
         Self { talk: RefCell::new(talk.ok().map(|(talk, _)| talk)) }

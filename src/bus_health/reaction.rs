@@ -33,15 +33,10 @@ pub const OPTION_CODES: [OptionCode; 6] = [
 pub type OptionCodeValues = [Option<i16>; OPTION_CODES.len()];
 
 /// What every drive gets whose file says nothing.
-pub const USUAL_OPTION_CODES: OptionCodeValues = {
-    let mut values = [None; OPTION_CODES.len()];
-    let mut at = 0;
-    while at < OPTION_CODES.len() {
-        values[at] = Some(OPTION_CODES[at].usual);
-        at += 1;
-    }
-    values
-};
+#[must_use]
+pub fn usual_option_codes() -> OptionCodeValues {
+    OPTION_CODES.map(|code| Some(code.usual))
+}
 
 /// Synchronisation error settings; subindex 2: the counter at which the drive gives up. Each cycle without a frame
 /// adds 3, each with one takes 1 away.

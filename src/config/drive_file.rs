@@ -3,7 +3,7 @@
 use super::cell::{StartupSdo, read_startup};
 use super::document::{Table, Value, read_toml};
 use super::problem::{Problem, Problems};
-use crate::bus_health::reaction::{OPTION_CODES, OptionCodeValues, USUAL_OPTION_CODES};
+use crate::bus_health::reaction::{OPTION_CODES, OptionCodeValues, usual_option_codes};
 use crate::devices::{
     Connection, Device, DeviceKind, Identity, MAX_PDO_ENTRIES, MAX_PDOS, PdoEntry, PdoMap, objects,
 };
@@ -84,7 +84,7 @@ fn read_root(mut root: Table<'_>) -> Option<DriveFile> {
     let counts_per_turn = root.maybe("counts_per_turn", |value| value.whole::<u32>(16..=1 << 31));
     let startup = root.or_default("startup_sdos", Vec::new(), |value| read_startup(&value));
     let option_codes =
-        root.or_default("reactions", USUAL_OPTION_CODES, |value| read_option_codes(value.table()?));
+        root.or_default("reactions", usual_option_codes(), |value| read_option_codes(value.table()?));
     let version = root.integer("format_version", 1..=1);
     let kind = root.choice("kind", &DeviceKind::ALL);
     let connection = root.or_default("connection", Connection::Cable, |value| {
@@ -133,7 +133,7 @@ fn read_option_codes(mut table: Table<'_>) -> Option<OptionCodeValues> {
         let items = value.list(0..=OPTION_CODES.len())?;
         items.iter().map(|item| item.choice(&keys)).collect::<Option<Vec<usize>>>()
     });
-    let mut values = USUAL_OPTION_CODES;
+    let mut values = usual_option_codes();
     let mut is_valid = true;
     for (code, value) in OPTION_CODES.iter().zip(&mut values) {
         // Negative values are the manufacturer's own.

@@ -133,15 +133,17 @@ impl Record {
             position,
             distrust: distrust.map(|reason| reason.name().to_owned()),
         });
+        // Zeros are carried along unchanged, never calculated anew: the same one has the same bits.
+        let is_same = |one: f64, other: f64| one.to_bits() == other.to_bits();
         let drives = cell.drives().into_iter().enumerate().map(|(at, (place, drive))| {
             let identity = report.identities.get(at).copied().unwrap_or_default();
             let counts = report.counts.get(at).copied().unwrap_or(0);
             let position_at_count_0 = report.positions_at_count_0.get(at);
             let earlier = before.and_then(|before| before.drives.get(at));
-            let same = earlier.filter(|earlier| earlier.position_at_count_0 == position_at_count_0);
+            let same = earlier.filter(|earlier| is_same(earlier.position_at_count_0, position_at_count_0));
             let mastered = match (same, earlier) {
                 (Some(same), _) => same.mastered.clone(),
-                (None, None) if position_at_count_0 == drive.position_at_count_0() => None,
+                (None, None) if is_same(position_at_count_0, drive.position_at_count_0()) => None,
                 (None, _) => Some(Mastered {
                     raw_counts: raw(counts, drive.counter_bits),
                     #[expect(clippy::cast_precision_loss, reason = "followed counts stay far below 2^53")]

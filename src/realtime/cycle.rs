@@ -393,16 +393,14 @@ impl Cycle {
             self.publish(EventKind::CommandRefused { id, refusal: Refusal::State(self.state) });
             return;
         }
-        match command {
-            Command::SetJoint { joint, position } => {
-                let shown_elsewhere_by = self.drives.set_joint(usize::from(joint), position);
-                // The setpoint is where the drives hold: it is shown elsewhere by as much, and nothing moves.
-                self.gate.follow(&(*self.gate.setpoint() + shown_elsewhere_by));
-                self.supervision.remember_setpoint(self.gate.setpoint(), true);
-                self.positions.accept(Some(usize::from(joint)));
-            }
-            Command::AcceptPositions { joint } => self.positions.accept(joint.map(usize::from)),
-            _ => return,
+        if let Command::SetJoint { joint, position } = command {
+            let shown_elsewhere_by = self.drives.set_joint(usize::from(joint), position);
+            // The setpoint is where the drives hold: it is shown elsewhere by as much, and nothing moves.
+            self.gate.follow(&(*self.gate.setpoint() + shown_elsewhere_by));
+            self.supervision.remember_setpoint(self.gate.setpoint(), true);
+            self.positions.accept(Some(usize::from(joint)));
+        } else if let Command::AcceptPositions { joint } = command {
+            self.positions.accept(joint.map(usize::from));
         }
         // Before the answer: what is answered is durable.
         self.report_positions();

@@ -109,7 +109,7 @@ fn with_axis_4_locked_the_wrist_goes_straight_through() {
     let (chain, _) = arm();
     let segment = segments(&plan)[0];
     for cycle in execute(&chain, &segment, 1e-3, |_| FULL) {
-        assert_eq!(cycle.q.get(3), 0.0);
+        assert!(cycle.q.get(3).abs() < 1e-15, "{}", cycle.q.get(3));
     }
     executed(&plan);
     // Out of the plane axis 4 would be needed: what is missing is said.
@@ -180,11 +180,12 @@ fn a_stretched_elbow_and_a_wrist_above_the_shoulder_are_refused_with_their_own_d
     over.set(0, 0.2);
     for (from, to, is_elbow) in [(stretched, aside, true), (above, over, false)] {
         let refused = line(&from, &to, SingularityRule::Refuse).expect_err("singular");
-        let found = match refused[0].kind {
-            PlanProblemKind::Singular { distances: Some(found), .. } => found,
-            // Stretched, the arm may leave its reach at once.
-            PlanProblemKind::PathOutOfReach { .. } if is_elbow => continue,
-            _ => panic!("{refused:?}"),
+        // Stretched, the arm may leave its reach at once.
+        if is_elbow && matches!(refused[0].kind, PlanProblemKind::PathOutOfReach { .. }) {
+            continue;
+        }
+        let PlanProblemKind::Singular { distances: Some(found), .. } = refused[0].kind else {
+            panic!("{refused:?}")
         };
         if is_elbow {
             assert!(found.elbow_rad < 0.03, "{found:?}");

@@ -198,6 +198,10 @@ impl Follower {
     /// # Real-time
     /// No allocation; two solutions with one Jacobian, or five closed forms.
     #[must_use]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a state of the path, a pose and a guide have no type in common"
+    )]
     pub fn motion(
         &self,
         guide: &Guide,

@@ -182,12 +182,13 @@ fn the_inputs_show_switches_and_safe_torque_off_and_the_output_shows_the_brake()
         parameters.switches = Switches {
             negative_limit: Some(Cam { from: i64::MIN, to: 100 }),
             positive_limit: Some(Cam { from: 90_000, to: i64::MAX }),
-            home: Some(Cam { from: 50, to: 95_000 }),
+            home: Some(Cam { from: 50, to: 89_000 }),
             ..Switches::default()
         };
     }));
     let brake = |wire: &mut Wire| wire.upload(0, o::DIGITAL_OUTPUTS, 1).unwrap()[0];
     assert_eq!((inputs_word(&mut wire), brake(&mut wire)), (o::INPUT_NEGATIVE_LIMIT, 0));
+    // The drive stops by itself soon after 90,000, on the switch and past the home switch.
     travel(&mut wire, &mut outputs, 100, 1000);
     run(&mut wire, outputs, 200);
     assert_eq!(inputs_word(&mut wire), o::INPUT_POSITIVE_LIMIT);
