@@ -28,6 +28,8 @@ const SAMPLES_MAX: usize = 40_000;
 /// wrist reaches it a little more than half a degree from straight.
 pub(super) const CLOSENESS_MIN: f64 = 0.01;
 
+/// Of an elbow nearer to stretched than this (rad) the reach may end.
+const STRETCHED_RAD: f64 = 0.1;
 /// Halfway between two samples in joint space the tool must be as near as this to the path.
 const MIDPOINT_M: f64 = 5e-4;
 const MIDPOINT_RAD: f64 = 5e-3;
@@ -101,6 +103,11 @@ pub(super) fn follow(way: &Way<'_>, q_start: &JointVector) -> Followed {
         let q_next = match solve(follower, guide, &place, &ahead, &q) {
             Ok(q_next) => q_next,
             Err(missing) => {
+                // Near a singular pose the solver loses the path although the arm is not stretched.
+                if walk.nearest.is_some() && walk.distances.is_some_and(|near| near.elbow_rad > STRETCHED_RAD)
+                {
+                    break;
+                }
                 // Near the edge of the reach the arm is singular too; that is the same mistake.
                 walk.nearest = None;
                 let (missing_m, missing_rad) = farthest(way, s, &q, missing);

@@ -145,9 +145,9 @@ fn a_script_that_names_what_is_not_there_is_refused_when_it_is_read() {
     let assembly = Assembly::load(None).unwrap();
     for (action, message, allowed) in [
         ("drive 9 fault 0x7500", "there is no SubDevice 9", "1 to 8"),
-        ("drive 7 well", "the SubDevice 7 is of another kind", "1, 2, 3, 4, 5, 6"),
-        ("encoder 8 jump 5", "the SubDevice 8", "1, 2, 3, 4, 5, 6"),
-        ("sto on 7", "the SubDevice 7", "1, 2, 3, 4, 5, 6"),
+        ("drive 7 well", "the SubDevice 7 is of another kind", "6 servo_drive, 7 digital_io"),
+        ("encoder 8 jump 5", "the SubDevice 8", "5 servo_drive, 6 servo_drive"),
+        ("sto on 7", "the SubDevice 7", "1 servo_drive, 2 servo_drive"),
         ("powercycle 100 for 1 s", "there is no SubDevice 100", "1 to 8"),
         ("al 9 SAFEOP 0x1B", "there is no SubDevice 9", "1 to 8"),
     ] {
