@@ -101,8 +101,7 @@ fn compare(wire: &Wire, cycles: usize, rounds: usize, core: usize) -> anyhow::Re
     let root = env!("CARGO_MANIFEST_DIR");
     let manifest = format!("{root}/benches/peers/ethercrab/Cargo.toml");
     let target = format!("{root}/target/peers");
-    let build =
-        ["build", "--release", "--locked", "--quiet", "--manifest-path", &manifest, "--target-dir", &target];
+    let build = ["build", "--release", "--quiet", "--manifest-path", &manifest, "--target-dir", &target];
     let has_ethercrab = Command::new(env!("CARGO")).args(build).status()?.success();
     let ethercrab = format!("{target}/release/ethercrab-peer");
     let has_soem =
