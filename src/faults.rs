@@ -122,6 +122,58 @@ impl FaultCode {
     pub const fn number(self) -> u16 {
         self as u16
     }
+
+    /// What [`Fault::place`] counts.
+    #[must_use]
+    pub const fn place_kind(self) -> PlaceKind {
+        match self {
+            Self::FramesLost
+            | Self::WorkingCounterLow
+            | Self::WorkingCounterHigh
+            | Self::SubDeviceNotOperational
+            | Self::SubDeviceLost
+            | Self::FrameLossRate
+            | Self::ClockDifference
+            | Self::ClockPhase => PlaceKind::SubDevice,
+            Self::DriveFault
+            | Self::DriveNotEnabled
+            | Self::DriveVoltageLost
+            | Self::DriveStateTimeout
+            | Self::DriveMode => PlaceKind::Drive,
+            Self::FollowingError
+            | Self::PositionJump
+            | Self::PositionUntrusted
+            | Self::SetpointNotFinite
+            | Self::SetpointPosition
+            | Self::SetpointSpeed
+            | Self::SetpointAcceleration
+            | Self::InverseKinematics
+            | Self::NotAtStart => PlaceKind::Joint,
+            Self::TooNear => PlaceKind::Link,
+            Self::PhaseTimeout | Self::ProcessLost => PlaceKind::Phase,
+            Self::StopInput => PlaceKind::DigitalInput,
+            Self::CycleStall | Self::DaemonLost => PlaceKind::Nothing,
+        }
+    }
+}
+
+/// What the place of a fault counts, from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlaceKind {
+    /// SubDevices, in bus order.
+    SubDevice,
+    /// Drives, in the order of their joints.
+    Drive,
+    /// Joints.
+    Joint,
+    /// Links, the base being 0.
+    Link,
+    /// Phases of a process; outside a process the digital input an instruction waits for.
+    Phase,
+    /// Digital input channels.
+    DigitalInput,
+    /// The fault concerns the whole machine.
+    Nothing,
 }
 
 /// One fault, as it leaves the cycle.
@@ -131,7 +183,7 @@ pub struct Fault {
     pub code: FaultCode,
     /// What the machine did about it.
     pub reaction: Reaction,
-    /// The joint, drive or SubDevice concerned, counted from 0.
+    /// What is concerned, counted from 0; see [`FaultCode::place_kind`].
     pub place: Option<u8>,
     /// The value that was seen, in SI units or as a raw code (0x603F for [`FaultCode::DriveFault`]).
     pub value: f64,

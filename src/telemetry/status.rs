@@ -8,7 +8,7 @@ use crate::boundary::piece_queue::PieceKind;
 use crate::boundary::sample_ring::Sample;
 use crate::bus_health::drive_error::error_code_words;
 use crate::config::messages::{Catalogue, Language};
-use crate::faults::{Fault, FaultCode};
+use crate::faults::{Fault, FaultCode, PlaceKind};
 use crate::geometry::Pose;
 use crate::joints::JointVector;
 use crate::kinematics::JointKind;
@@ -274,34 +274,15 @@ fn outside_units(q: &JointVector, kinds: &[JointKind]) -> Vec<f64> {
 /// What the number in a fault counts, in words.
 fn place_of(code: FaultCode, place: u8) -> String {
     let from_one = u32::from(place) + 1;
-    match code {
-        FaultCode::FramesLost
-        | FaultCode::WorkingCounterLow
-        | FaultCode::WorkingCounterHigh
-        | FaultCode::SubDeviceNotOperational
-        | FaultCode::SubDeviceLost
-        | FaultCode::FrameLossRate
-        | FaultCode::ClockDifference
-        | FaultCode::ClockPhase => format!("SubDevice {from_one}"),
-        FaultCode::DriveFault
-        | FaultCode::DriveNotEnabled
-        | FaultCode::DriveVoltageLost
-        | FaultCode::DriveStateTimeout
-        | FaultCode::DriveMode => format!("drive of joint {from_one}"),
-        FaultCode::FollowingError
-        | FaultCode::PositionJump
-        | FaultCode::PositionUntrusted
-        | FaultCode::SetpointNotFinite
-        | FaultCode::SetpointPosition
-        | FaultCode::SetpointSpeed
-        | FaultCode::SetpointAcceleration
-        | FaultCode::InverseKinematics
-        | FaultCode::NotAtStart => format!("joint {from_one}"),
+    match code.place_kind() {
+        PlaceKind::SubDevice => format!("SubDevice {from_one}"),
+        PlaceKind::Drive => format!("drive of joint {from_one}"),
+        PlaceKind::Joint => format!("joint {from_one}"),
         // Phases and channels count from 0 everywhere; the daemon knows their names.
-        FaultCode::PhaseTimeout | FaultCode::ProcessLost => format!("phase {place}"),
-        FaultCode::TooNear => format!("link {place}"),
-        FaultCode::StopInput => format!("digital input {place}"),
-        FaultCode::CycleStall | FaultCode::DaemonLost => place.to_string(),
+        PlaceKind::Phase => format!("phase {place}"),
+        PlaceKind::Link => format!("link {place}"),
+        PlaceKind::DigitalInput => format!("digital input {place}"),
+        PlaceKind::Nothing => place.to_string(),
     }
 }
 

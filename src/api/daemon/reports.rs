@@ -9,7 +9,7 @@ use crate::api::lease::SessionId;
 use crate::boundary::event_queue::{Event, EventKind, Refusal, RunResult};
 use crate::boundary::sample_ring::{CycleCounters, Sample};
 use crate::devices::ANALOG_CHANNELS;
-use crate::faults::{Fault, FaultCode};
+use crate::faults::{Fault, FaultCode, PlaceKind};
 use crate::geometry::Pose;
 use crate::jobs::runner::{Run, RunEvent, RunState};
 use crate::joints::JointVector;
@@ -93,8 +93,8 @@ impl Daemon {
             let names = &self.facts.channels.digital_inputs;
             names.iter().find(|(_, number)| *number == channel).map(|(name, _)| format!("input `{name}`"))
         };
-        match fault.code {
-            FaultCode::PhaseTimeout | FaultCode::ProcessLost => match self.latest.as_ref()?.phase {
+        match fault.code.place_kind() {
+            PlaceKind::Phase => match self.latest.as_ref()?.phase {
                 Some((table, _)) => {
                     let (process, phase) = self.run.as_ref()?.phase_name(table, fault.place?)?;
                     Some(format!("process `{process}`, phase `{phase}`"))
@@ -102,32 +102,12 @@ impl Daemon {
                 // Outside a process only an instruction waits, for an input.
                 None => input(fault.place?),
             },
-            FaultCode::StopInput => input(fault.place?),
-            FaultCode::FramesLost
-            | FaultCode::WorkingCounterLow
-            | FaultCode::WorkingCounterHigh
-            | FaultCode::SubDeviceNotOperational
-            | FaultCode::SubDeviceLost
-            | FaultCode::FrameLossRate
-            | FaultCode::ClockDifference
-            | FaultCode::ClockPhase
-            | FaultCode::DriveFault
-            | FaultCode::DriveNotEnabled
-            | FaultCode::DriveVoltageLost
-            | FaultCode::DriveStateTimeout
-            | FaultCode::FollowingError
-            | FaultCode::PositionJump
-            | FaultCode::PositionUntrusted
-            | FaultCode::DriveMode
-            | FaultCode::SetpointNotFinite
-            | FaultCode::SetpointPosition
-            | FaultCode::SetpointSpeed
-            | FaultCode::SetpointAcceleration
-            | FaultCode::InverseKinematics
-            | FaultCode::NotAtStart
-            | FaultCode::TooNear
-            | FaultCode::CycleStall
-            | FaultCode::DaemonLost => None,
+            PlaceKind::DigitalInput => input(fault.place?),
+            PlaceKind::SubDevice
+            | PlaceKind::Drive
+            | PlaceKind::Joint
+            | PlaceKind::Link
+            | PlaceKind::Nothing => None,
         }
     }
 
