@@ -1,21 +1,26 @@
 //! The middle of the program: one plain function of time, inputs and outputs. No clock, socket, thread,
 //! allocation or lock; tests call it directly, thousands of times faster than real time.
 
+mod acknowledgement;
+mod commands;
+mod reaction;
+mod setpoint;
+
+use acknowledgement::BringUp;
+
 use super::bus_supervision::{BusSupervision, ExchangeResult};
 use super::clearance::{ClearanceWatch, ToolGuard};
 use super::drive_group::DriveGroup;
-use super::fault_reaction::reaction;
 use super::feed_forward::{FeedForward, FeedForwardSettings, JointMotion};
-use super::interpolator::{Demand, Interpolator, Surroundings};
+use super::interpolator::Interpolator;
 use super::joint_stop::JointStop;
 use super::machine_state::{MachineEvent, Transition, on};
 use super::positions::{Positions, Rest};
-use super::process_phases::{PhaseNews, ProcessPhases};
+use super::process_phases::ProcessPhases;
 use super::setpoint_limits::SetpointGate;
 use super::supervision::{Finding, Supervision, SupervisionSettings};
 use crate::boundary::RealtimeEnd;
-use crate::boundary::command_queue::{CAPACITY as COMMANDS_MAX, Command, StampedCommand};
-use crate::boundary::event_queue::{Event, EventKind, Refusal, RunResult};
+use crate::boundary::event_queue::{Event, EventKind, RunResult};
 use crate::boundary::object_queue::RealtimeObjects;
 use crate::boundary::sample_ring::{CycleCounters, Sample};
 use crate::bus_health::BusNews;
@@ -29,28 +34,13 @@ use crate::joints::{JointLimits, JointVector, MAX_JOINTS};
 use crate::kinematics::Chain;
 use crate::kinematics::inverse::InverseSettings;
 use crate::machine::{ControlEpoch, MachineState, RunTag};
-use crate::positions::{Distrust, PositionsAtStart};
+use crate::positions::PositionsAtStart;
 use crate::units::{Cycles, Nanoseconds};
 
 /// Most findings handled in one cycle: one from the bus, the drives, the path, the gate and its reaction.
 const FINDINGS_PER_CYCLE_MAX: usize = 4;
 /// Longest time drives may take to reach a commanded state, s.
 const DRIVE_STATE_TIMEOUT_S: f64 = 5.0;
-/// Longest time a quick stop or a switching off may take before the fault counts as reacted to, s.
-const REACTION_TIMEOUT_S: f64 = 3.0;
-/// Longest time drives may take to leave the fault state after an acknowledgement, s.
-const RESET_TIMEOUT_S: f64 = 2.0;
-/// Time after an acknowledgement until a SubDevice that is not in OP is brought up again, s.
-const BRING_UP_AFTER_S: f64 = 0.005;
-/// Distance a joint may have moved while its drive was away, rad or m, besides what it takes to stop: brakes give,
-/// belts settle.
-const READMISSION_DISTANCE: f64 = 0.01;
-/// Time a drive may have gone on at its speed before it noticed that nobody speaks to it, s.
-const UNSEEN_TIME_S: f64 = 0.02;
-/// Speed below which a joint counts as standing after a quick stop, rad/s.
-const STANDING_SPEED: f64 = 1e-3;
-/// Time a joint must stand before a quick stop counts as done, s.
-const STANDING_TIME_S: f64 = 0.05;
 
 /// Everything a cycle must know before the first one.
 #[derive(Clone, Debug)]
@@ -105,15 +95,6 @@ pub struct CycleOutputs {
     pub drives: [DriveCommand; MAX_JOINTS],
     /// Output channels.
     pub channels: ChannelValues,
-}
-
-/// Whether an acknowledgement needs the bus to be brought up again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum BringUp {
-    NotWanted,
-    Wanted,
-    /// It was, for this acknowledgement.
-    Tried,
 }
 
 /// The machine.
@@ -223,24 +204,6 @@ impl Cycle {
         self.state
     }
 
-    /// True when the acknowledgement under way needs the bus to be brought up again.
-    #[must_use]
-    pub const fn wants_bring_up(&self) -> bool {
-        matches!(self.bring_up, BringUp::Wanted)
-    }
-
-    /// The bus was brought up again, or could not be: then the acknowledgement is refused.
-    pub fn brought_up(&mut self, success: bool) {
-        self.bring_up = BringUp::Tried;
-        self.bus.acknowledge();
-        if success {
-            self.resetting = self.resetting.map(|(id, _)| (id, 0.0));
-            self.q_before_bring_up.get_or_insert_with(|| *self.drives.q_actual());
-        } else {
-            self.refuse_reset();
-        }
-    }
-
     /// Takes the identities of the SubDevices, as a bring-up has found them.
     pub fn take_identities(&mut self, found: &[Identity; MAX_SUBDEVICES]) {
         self.positions.take_identities(found, &self.settings.drive_subdevices, &self.drives);
@@ -323,131 +286,12 @@ impl Cycle {
         });
     }
 
-    fn take_commands(&mut self) {
-        for _ in 0..COMMANDS_MAX {
-            let Some(stamped) = self.boundary.commands.pop() else { return };
-            self.take_command(stamped);
-        }
-    }
-
-    fn take_command(&mut self, stamped: StampedCommand) {
-        let id = stamped.id;
-        // Whoever wants the arm to stop may stop it; everything else needs the newest lease.
-        let stops = matches!(stamped.command, Command::Hold | Command::Stop | Command::Disable);
-        if let Command::NewEpoch = stamped.command {
-            self.epoch = self.epoch.max(stamped.epoch);
-            self.publish(EventKind::CommandDone { id });
-            return;
-        }
-        if stamped.epoch != self.epoch && !stops {
-            self.publish(EventKind::CommandRefused { id, refusal: Refusal::StaleEpoch });
-            return;
-        }
-        let event = match stamped.command {
-            Command::NewEpoch => return,
-            Command::Enable => MachineEvent::Enable,
-            Command::Disable => MachineEvent::Disable,
-            Command::Start(_) => MachineEvent::Start,
-            Command::Hold => MachineEvent::Hold,
-            Command::Resume => MachineEvent::Resume,
-            Command::Stop => MachineEvent::Stop,
-            Command::Override(ratio) => {
-                self.interpolator.set_override(ratio);
-                self.publish(EventKind::CommandDone { id });
-                return;
-            }
-            Command::ResetFault => {
-                self.acknowledge(id);
-                return;
-            }
-            Command::SetJoint { .. } | Command::AcceptPositions { .. } => {
-                self.reference(id, stamped.command);
-                return;
-            }
-        };
-        if let (MachineEvent::Start, Some(joint)) = (event, self.positions.first_untrusted()) {
-            let refusal = Refusal::PositionUntrusted(u8::try_from(joint).unwrap_or(u8::MAX));
-            self.publish(EventKind::CommandRefused { id, refusal });
-            return;
-        }
-        let starts = matches!(event, MachineEvent::Start | MachineEvent::Resume | MachineEvent::Enable);
-        let transition = on(self.state, event, self.disable_next);
-        if transition == Transition::Refused || (starts && self.latched.is_some()) {
-            self.publish(EventKind::CommandRefused { id, refusal: Refusal::State(self.state) });
-            return;
-        }
-        if let Command::Start(run) = stamped.command {
-            self.interpolator.start(run, stamped.epoch);
-        }
-        if event == MachineEvent::Disable {
-            self.disable_next = true;
-        }
-        self.publish(EventKind::CommandDone { id });
-        self.apply(transition);
-    }
-
-    /// Takes a reference of the positions, while the arm stands.
-    fn reference(&mut self, id: u32, command: Command) {
-        let stands = matches!(self.state, MachineState::Disabled | MachineState::Ready);
-        if !stands || !self.drives.is_fresh() {
-            self.publish(EventKind::CommandRefused { id, refusal: Refusal::State(self.state) });
-            return;
-        }
-        if let Command::SetJoint { joint, position } = command {
-            let shown_elsewhere_by = self.drives.set_joint(usize::from(joint), position);
-            // The setpoint is where the drives hold: it is shown elsewhere by as much, and nothing moves.
-            self.gate.follow(&(*self.gate.setpoint() + shown_elsewhere_by));
-            self.supervision.remember_setpoint(self.gate.setpoint(), true);
-            self.positions.accept(Some(usize::from(joint)));
-        } else if let Command::AcceptPositions { joint } = command {
-            self.positions.accept(joint.map(usize::from));
-        }
-        // Before the answer: what is answered is durable.
-        self.report_positions();
-        self.publish(EventKind::CommandDone { id });
-    }
-
     fn report_positions(&mut self) {
         let is_settled =
             matches!(self.state, MachineState::Disabled | MachineState::Fault) && !self.drives.any_torque();
         let is_standing = is_settled || matches!(self.state, MachineState::Ready | MachineState::Held);
         let rest = Rest { is_settled, is_standing };
         self.positions.report(&mut self.boundary.positions, &self.drives, rest, self.cycle, self.dt_s);
-    }
-
-    /// Acknowledges a latched fault; in the fault state the drives are reset first.
-    fn acknowledge(&mut self, id: u32) {
-        match self.state {
-            MachineState::FaultReaction => {
-                self.publish(EventKind::CommandRefused { id, refusal: Refusal::State(self.state) });
-            }
-            MachineState::Fault => {
-                self.resetting = Some((id, 0.0));
-                self.bring_up = BringUp::NotWanted;
-            }
-            MachineState::Disabled
-            | MachineState::Enabling
-            | MachineState::Ready
-            | MachineState::Executing
-            | MachineState::Holding
-            | MachineState::Held
-            | MachineState::Stopping
-            | MachineState::Disabling => {
-                self.clear_fault();
-                self.publish(EventKind::CommandDone { id });
-            }
-        }
-    }
-
-    fn clear_fault(&mut self) {
-        self.latched = None;
-        self.reported = 0;
-        self.reaction = Reaction::RideThrough;
-        self.joint_stop = None;
-        self.quick_stops = 0;
-        self.gives_way = false;
-        self.resetting = None;
-        self.bus.acknowledge();
     }
 
     fn supervise(&mut self, inputs: &CycleInputs) {
@@ -500,53 +344,6 @@ impl Cycle {
     const fn fault_of(&self, finding: Finding, reaction: Reaction) -> Fault {
         let Finding { code, place, value, limit } = finding;
         Fault { code, reaction, place, value, limit, cycle: Cycles(self.cycle) }
-    }
-
-    /// Latches a fault and starts its reaction, unless a stronger one is under way.
-    fn raise(&mut self, finding: Finding) {
-        let fault = self.fault_of(finding, reaction(finding.code));
-        if let (FaultCode::PositionJump, Some(drive)) = (fault.code, fault.place) {
-            self.quick_stops |= 1_u32.checked_shl(u32::from(drive)).unwrap_or(0);
-        }
-        let bit = FaultCode::ALL.iter().position(|code| *code == fault.code).map_or(0, |at| 1_u64 << at);
-        if self.reported & bit == 0 {
-            self.reported |= bit;
-            self.publish(EventKind::Fault(fault));
-        }
-        self.latched.get_or_insert(fault);
-        let in_reaction = self.state == MachineState::FaultReaction;
-        if in_reaction && fault.reaction <= self.reaction {
-            // A joint stop that cannot go on is replaced by the drives' own.
-            if Self::is_gate_code(fault.code) {
-                self.reaction = self.reaction.max(Reaction::QuickStop);
-                self.gives_way = true;
-            }
-            return;
-        }
-        if self.state == MachineState::Fault {
-            return;
-        }
-        let event = match fault.reaction {
-            Reaction::RideThrough => return,
-            Reaction::PathHold => MachineEvent::PathHoldFault,
-            Reaction::JointStop | Reaction::QuickStop | Reaction::TorqueOff => MachineEvent::StopFault,
-        };
-        if event == MachineEvent::StopFault {
-            self.reaction = self.reaction.max(fault.reaction);
-            self.gives_way |= fault.code == FaultCode::CycleStall;
-            self.outputs = self.settings.safe_outputs;
-        }
-        self.apply(on(self.state, event, self.disable_next));
-    }
-
-    const fn is_gate_code(code: FaultCode) -> bool {
-        matches!(
-            code,
-            FaultCode::SetpointNotFinite
-                | FaultCode::SetpointPosition
-                | FaultCode::SetpointSpeed
-                | FaultCode::SetpointAcceleration
-        )
     }
 
     fn apply(&mut self, transition: Transition) {
@@ -634,218 +431,6 @@ impl Cycle {
                 limit: DRIVE_STATE_TIMEOUT_S,
             });
         }
-    }
-
-    fn is_reaction_done(&mut self) -> bool {
-        let torque = self.drives.any_torque();
-        if !torque {
-            self.condition_s += self.dt_s;
-        }
-        (!torque && self.condition_s >= self.settings.brake_close_s) || self.in_state_s > REACTION_TIMEOUT_S
-    }
-
-    /// Carries an acknowledgement on; true once no drive reports a fault and the stop chain is closed.
-    fn advance_reset(&mut self, inputs: &CycleInputs) -> bool {
-        let Some((id, elapsed_s)) = self.resetting else { return false };
-        let chain_closed = self.supervision.stop_input().is_none_or(|channel| inputs.channels.is_on(channel));
-        let clear = inputs.exchange.is_fresh()
-            && self.drives.is_fresh()
-            && self.drives.first_faulted().is_none()
-            && chain_closed;
-        if clear {
-            if let Some(finding) = self.implausible_position() {
-                // Told and refused once; after a second acknowledgement the joint has to be mastered or confirmed.
-                if let Some(joint) = finding.place {
-                    self.positions.lose(usize::from(joint), Distrust::Moved);
-                }
-                self.publish(EventKind::Fault(self.fault_of(finding, reaction(finding.code))));
-                self.refuse_reset();
-                return false;
-            }
-            self.publish(EventKind::CommandDone { id });
-            return true;
-        }
-        self.resetting = Some((id, elapsed_s + self.dt_s));
-        let bus_is_whole = inputs.exchange.received && inputs.exchange.first_not_operational().is_none();
-        if elapsed_s > BRING_UP_AFTER_S && !bus_is_whole && self.bring_up == BringUp::NotWanted {
-            self.bring_up = BringUp::Wanted;
-        }
-        if elapsed_s > RESET_TIMEOUT_S {
-            self.refuse_reset();
-        }
-        false
-    }
-
-    /// After a bring-up: the first joint that is not where it was.
-    fn implausible_position(&mut self) -> Option<Finding> {
-        let before = self.q_before_bring_up.take()?;
-        let q = self.drives.q_actual();
-        (0..q.len()).find_map(|joint| {
-            let moved = (q.get(joint) - before.get(joint)).abs();
-            let speed = self.speed_at_fault.get(joint).abs();
-            let deceleration = self.settings.limits.as_slice().get(joint)?.acceleration_max;
-            let limit = READMISSION_DISTANCE + speed * (UNSEEN_TIME_S + 0.5 * speed / deceleration);
-            (moved > limit).then(|| Finding {
-                code: FaultCode::PositionJump,
-                place: u8::try_from(joint).ok(),
-                value: moved,
-                limit,
-            })
-        })
-    }
-
-    fn refuse_reset(&mut self) {
-        let Some((id, _)) = self.resetting.take() else { return };
-        self.publish(EventKind::CommandRefused { id, refusal: Refusal::State(self.state) });
-        if let Some(fault) = self.latched {
-            self.publish(EventKind::Fault(fault));
-        }
-    }
-
-    /// Makes the setpoint of this cycle by the state and lets it pass the gate.
-    fn make_setpoint(&mut self, channels: &ChannelValues) -> Result<(), Finding> {
-        match self.state {
-            MachineState::Disabled | MachineState::Fault => self.follow_actual(),
-            MachineState::Enabling => {
-                if self.condition_s <= 0.0 {
-                    self.follow_actual();
-                }
-            }
-            MachineState::Ready | MachineState::Held | MachineState::Disabling => {
-                self.interpolator.drop_stale(&mut self.boundary.pieces);
-                return self.pass(*self.gate.setpoint());
-            }
-            MachineState::Executing => return self.interpolate(Demand::Run, channels),
-            MachineState::Holding | MachineState::Stopping => {
-                return self.interpolate(Demand::Stop, channels);
-            }
-            MachineState::FaultReaction => return self.react(),
-        }
-        self.interpolator.drop_stale(&mut self.boundary.pieces);
-        Ok(())
-    }
-
-    fn follow_actual(&mut self) {
-        if self.drives.is_position_known() {
-            self.gate.follow(self.drives.q_actual());
-        }
-        self.followed = true;
-    }
-
-    fn pass(&mut self, q: JointVector) -> Result<(), Finding> {
-        self.gate.pass(&q).map_err(|violation| Finding {
-            code: violation.code,
-            place: Some(violation.joint),
-            value: violation.value,
-            limit: violation.limit,
-        })
-    }
-
-    fn interpolate(&mut self, demand: Demand, channels: &ChannelValues) -> Result<(), Finding> {
-        // The outputs of a process are safe in the same cycle as the first stop setpoint.
-        if demand == Demand::Stop {
-            self.secure_process();
-        }
-        let (q, speed) = (*self.gate.setpoint(), *self.gate.speed());
-        let step = self.interpolator.step(
-            demand,
-            &q,
-            &speed,
-            &mut Surroundings {
-                pieces: &mut self.boundary.pieces,
-                phases: &mut self.phases,
-                inputs: channels,
-                outputs: &mut self.outputs,
-            },
-        )?;
-        if let Some((index, instruction)) = step.began {
-            self.publish(EventKind::PieceBegan { index, instruction });
-            if step.motion.is_some() {
-                self.feed_forward.set_payload(self.interpolator.payload());
-            }
-        }
-        match step.news {
-            PhaseNews::None => {}
-            PhaseNews::Began { table, phase } => self.publish(EventKind::PhaseBegan { table, phase }),
-            PhaseNews::Ended { table } => self.publish(EventKind::ProcessEnded { table }),
-        }
-        let x_flange_tool = self.interpolator.x_flange_tool();
-        if let Some(finding) = self.clearance.check(&self.settings.chain, &q, &step.q, x_flange_tool) {
-            return Err(finding);
-        }
-        self.pass(step.q)?;
-        self.motion = step.motion;
-        let event = match demand {
-            Demand::Run => step.completed.then_some(MachineEvent::RunCompleted),
-            Demand::Stop => step.standing.then_some(MachineEvent::Standing),
-        };
-        if let Some(event) = event {
-            self.apply(on(self.state, event, self.disable_next));
-        }
-        Ok(())
-    }
-
-    fn react(&mut self) -> Result<(), Finding> {
-        self.interpolator.drop_stale(&mut self.boundary.pieces);
-        // During a quick stop too: drives that still follow while they take it over see no step.
-        match &mut self.joint_stop {
-            Some(stop) if !self.gives_way && self.reaction < Reaction::TorqueOff => {
-                let q = stop.step(self.dt_s);
-                self.pass(q)
-            }
-            _ => {
-                self.follow_actual();
-                Ok(())
-            }
-        }
-    }
-
-    fn secure_process(&mut self) {
-        if self.state != MachineState::Executing
-            && let Some(table) = self.phases.interrupt(&mut self.outputs)
-        {
-            self.publish(EventKind::ProcessInterrupted { table });
-        }
-    }
-
-    fn drive_goal(&mut self) -> DriveGoal {
-        match self.state {
-            MachineState::Disabled | MachineState::Disabling | MachineState::Fault => DriveGoal::Off,
-            MachineState::Enabling
-            | MachineState::Ready
-            | MachineState::Executing
-            | MachineState::Holding
-            | MachineState::Held
-            | MachineState::Stopping => DriveGoal::On,
-            MachineState::FaultReaction => match self.reaction {
-                Reaction::RideThrough | Reaction::PathHold | Reaction::JointStop => {
-                    let stands = self.joint_stop.is_none_or(|stop| stop.is_standing());
-                    if stands && (self.quick_stops == 0 || self.has_quick_stop_ended()) {
-                        DriveGoal::Off
-                    } else {
-                        DriveGoal::StayOn
-                    }
-                }
-                Reaction::QuickStop => {
-                    if self.has_quick_stop_ended() {
-                        DriveGoal::Off
-                    } else {
-                        DriveGoal::QuickStop
-                    }
-                }
-                Reaction::TorqueOff => DriveGoal::Off,
-            },
-        }
-    }
-
-    /// True once every joint has stood for a while, or cannot be waited for any longer.
-    fn has_quick_stop_ended(&mut self) -> bool {
-        let speed = (*self.drives.q_actual() - *self.drives.q_previous()) * (1.0 / self.dt_s);
-        // Standing is believed of fresh positions only.
-        if self.drives.is_fresh() && speed.max_abs() < STANDING_SPEED {
-            self.standing_s += self.dt_s;
-        }
-        self.standing_s > STANDING_TIME_S || self.in_state_s > 0.5 * REACTION_TIMEOUT_S
     }
 
     fn publish(&mut self, kind: EventKind) {
